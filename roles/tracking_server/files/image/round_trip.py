@@ -1,0 +1,47 @@
+"""Log a run through the tracking server, read it back, and remove it for good. Leaves nothing behind."""
+
+import os
+import sys
+
+from mlflow import MlflowClient
+from mlflow.cli import gc
+
+METRIC, TEXT = 0.25, "written by a check of the tracking server\n"
+
+
+def log_run(client):
+    run = client.create_run("0", run_name="mlflow_ops check")
+    run_id = run.info.run_id
+    client.log_param(run_id, "check", "round trip")
+    client.log_metric(run_id, "value", METRIC)
+    client.log_text(run_id, TEXT, "check.txt")
+    client.set_terminated(run_id)
+    return run_id
+
+
+def read_back(client, run_id):
+    run = client.get_run(run_id)
+    with open(client.download_artifacts(run_id, "check.txt")) as file:
+        text = file.read()
+    if (run.data.metrics.get("value"), run.data.params.get("check"), text) != (METRIC, "round trip", TEXT):
+        raise SystemExit(f"run {run_id} came back different: {run.data} {text!r}")
+
+
+def main() -> int:
+    client = MlflowClient()
+    run_id = log_run(client)
+    try:
+        read_back(client, run_id)
+    finally:
+        client.delete_run(run_id)
+        gc.main(
+            ["--backend-store-uri", "postgresql+psycopg2://", "--run-ids", run_id,
+             "--artifacts-destination", os.environ["ARTIFACTS_DESTINATION"]],
+            standalone_mode=False,
+        )
+    print(f"run {run_id} was logged, read back and removed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

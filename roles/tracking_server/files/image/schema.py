@@ -1,0 +1,30 @@
+"""Create or migrate MLflow's schema, once and before any server starts.
+
+`mlflow db upgrade` dies on an empty database, so an empty one is initialised by MLflow's own store functions. The
+store is opened at the end because that creates experiment 0; left to the server's workers, they race for it.
+"""
+
+import sys
+
+import connection
+import sqlalchemy
+from mlflow.store.db import utils
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+URI = "postgresql+psycopg2://"
+
+
+def main() -> int:
+    connection.connect().close()  # fails at once with libpq's words; MLflow would retry in silence for two minutes
+    engine = utils.create_sqlalchemy_engine_with_retry(URI)
+    if sqlalchemy.inspect(engine).has_table("alembic_version"):
+        utils._upgrade_db(engine)
+    else:
+        utils._initialize_tables(engine)
+    SqlAlchemyStore(URI, "mlflow-artifacts:/")
+    print("schema revision", utils._get_schema_version(engine))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
