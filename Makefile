@@ -1,0 +1,46 @@
+# One command for each intention; `make` alone lists them. Every target first makes .venv when it is missing or old.
+# Settings: PYTHON (3.11 to 3.13), SANDBOX_NAME (another sandbox beside the default one), STAGES (of make test).
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+PYTHON ?= python3
+STAGES ?=
+python := .venv/bin/python
+export PYTHON
+
+##@ See it work
+demo: .venv/.ready ## From nothing to a logged training run, on a local stand-in for Google Cloud
+	@$(python) -m sandbox demo
+
+demo-down: .venv/.ready ## Remove what demo started (images and caches stay)
+	@$(python) -m sandbox down
+
+##@ Work on it
+test: .venv/.ready ## Every test, with times; some of them: make test STAGES="lint unit"
+	@$(python) scripts/test.py $(STAGES)
+
+lint: .venv/.ready ## Style and types alone
+	@$(python) scripts/test.py lint
+
+lock: .venv/.ready ## Make all locks anew from pyproject.toml and the roles' requirements
+	@$(python) scripts/lock.py
+
+##@ Use the sandbox
+sandbox-up: .venv/.ready ## Start the sandbox alone: an empty Google Cloud project and a bare machine
+	@$(python) -m sandbox up
+
+sandbox-down: .venv/.ready ## Remove the sandbox (images and caches stay)
+	@$(python) -m sandbox down
+
+sandbox-env: .venv/.ready ## Point gcloud and Google's libraries at it: eval "$$(make sandbox-env)"
+	@$(python) -m sandbox env
+
+help: ## This list
+	@awk -F ':.*## ' '/^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {gsub(/\$$\$$/, "$$", $$2); printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+# The script decides (by content, not by time) whether there is anything to do.
+.venv/.ready: FORCE
+	@scripts/bootstrap
+
+FORCE:
+.PHONY: demo demo-down test lint lock sandbox-up sandbox-down sandbox-env help FORCE

@@ -1,0 +1,38 @@
+# Copyright: (c) 2026, mlflow_ops developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of every module: the project and who calls Google."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Documentation fragment mlflow_ops.gcp.auth."""
+
+    DOCUMENTATION = r"""
+options:
+  project:
+    description:
+      - Id of the Google Cloud project.
+      - Falls back to the environment variable E(GOOGLE_CLOUD_PROJECT).
+    type: str
+  credentials_file:
+    description:
+      - Path of a credentials file on the host that runs the module (a service account's key, or what
+        C(gcloud auth application-default login) and workload identity federation write).
+      - At most one of O(credentials_file), O(credentials_contents) and O(access_token) can be given. Without any of
+        them, application default credentials are used, the account attached to a Google Cloud machine included.
+    type: path
+  credentials_contents:
+    description:
+      - Content of a credentials file, as a JSON string or a dictionary.
+    type: raw
+  access_token:
+    description:
+      - An OAuth 2.0 access token. It is not renewed, so it must outlive the task.
+      - Falls back to the environment variable E(GOOGLE_OAUTH_ACCESS_TOKEN).
+    type: str
+requirements:
+  - google-auth >= 2.40
+  - requests >= 2.32
+"""

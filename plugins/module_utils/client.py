@@ -1,0 +1,87 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One project at Google as the resources see it: requests by API name and path, each object read once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import NotFoundError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import Clock, JsonObject, Session
+
+T = TypeVar("T")
+
+
+class Google:
+    """Requests to Google's APIs in one project.
+
+    :param endpoints: base address of each API, as from endpoints.resolve_endpoints.
+    """
+
+    def __init__(self, session: Session, endpoints: Mapping[str, str], project: str) -> None:
+        self._session = session
+        self._endpoints = endpoints
+        self.project = project
+        self._reads: dict[object, Future[Any]] = {}
+        self._lock = threading.Lock()
+        self.writes = 0
+
+    @property
+    def clock(self) -> Clock:
+        """Time and chance, shared with the session."""
+        return self._session.clock
+
+    def get(self, api: str, path: str, **params: object) -> JsonObject:
+        """GET an object."""
+        return self._session.request("GET", self._endpoints[api] + path, params)
+
+    def find(self, api: str, path: str, **params: object) -> JsonObject | None:
+        """GET an object that may be absent; only 404 means absent."""
+        try:
+            return self.get(api, path, **params)
+        except NotFoundError:
+            return None
+
+    def query(self, api: str, path: str, body: JsonObject) -> JsonObject:
+        """POST a question, which changes nothing and so may be repeated."""
+        return self._session.request("POST", self._endpoints[api] + path, None, body, reads=True)
+
+    def write(
+        self,
+        method: str,
+        api: str,
+        path: str,
+        body: JsonObject | None = None,
+        params: Mapping[str, object] | None = None,
+    ) -> JsonObject:
+        """Send a write once; ``writes`` counts those that Google accepted."""
+        reply = self._session.request(method, self._endpoints[api] + path, params, body)
+        self.writes += 1
+        return reply
+
+    def once(self, key: object, read: Callable[[], T]) -> T:
+        """The result of ``read``, shared by all callers with this key until ``forget``; threads wait for the first."""
+        with self._lock:
+            mine = key not in self._reads
+            future = self._reads.setdefault(key, Future())
+        if mine:
+            try:
+                future.set_result(read())
+            except BaseException as error:
+                future.set_exception(error)
+        result: T = future.result()
+        return result
+
+    def forget(self) -> None:
+        """Let the next ``once`` read again."""
+        with self._lock:
+            self._reads.clear()
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path."""
+    return quote(name, safe="")

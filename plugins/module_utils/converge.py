@@ -1,0 +1,181 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read, plan, apply; and again from the reading whenever what was read turns out stale.
+
+Every unclear end of a write lands here too (a reset after Google had accepted it, a 5xx): the object is read again, and
+only what is then still missing is sent. Each cause has its own bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google, segment
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    AlreadyExistsError,
+    BusyError,
+    GoogleError,
+    InstanceNotRunningError,
+    MissingSecretError,
+    OutcomeUnknownError,
+    ServiceDisabledError,
+    StaleVersionError,
+    StateChangedError,
+)
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Plan, unknown
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
+    ABSENT,
+    NotVisibleYetError,
+    Observed,
+    ParentAbsentError,
+    Presence,
+    Resource,
+)
+
+# Newly enabled services and newly made accounts: iam/docs/access-change-propagation says minutes.
+SERVICE_PATIENCE = 300.0
+_VISIBILITY_PATIENCE = 120.0
+_UNCLEAR_ATTEMPTS = 4
+_BUSY_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened to one resource: the plan that was followed, and the object afterwards."""
+
+    plan: Plan
+    observed: Observed
+    changed: bool
+
+
+def observe(resource: Resource, google: Google) -> Observed:
+    """Read a resource; a missing parent, a disabled API and a stopped instance are findings, not failures."""
+    started = google.clock.now()
+    attempt = 0
+    while True:
+        try:
+            return resource.read(google)
+        except ParentAbsentError as error:
+            return Observed(Presence.PARENT_ABSENT, error=error)
+        except InstanceNotRunningError as error:
+            return Observed(Presence.UNKNOWN, error=error)
+        except ServiceDisabledError as error:
+            waited = google.clock.now() - started
+            if waited > SERVICE_PATIENCE or not is_enabled(google, error.service or resource.SERVICE):
+                return Observed(Presence.SERVICE_DISABLED, error=error)
+        # Enabled but not yet everywhere: Google asks to wait a few minutes.
+        google.clock.sleep(0.5 + google.clock.full_jitter(attempt, longest=15.0))
+        google.forget()
+        attempt += 1
+
+
+def is_enabled(google: Google, service: str) -> bool:
+    """Whether the project has the service enabled; false if the caller may not know."""
+    try:
+        found = google.find("serviceusage", f"v1/projects/{google.project}/services/{segment(service)}")
+    except GoogleError:
+        return False
+    return bool(found and found.get("state") == "ENABLED")
+
+
+def predict(resource: Resource, google: Google) -> Outcome:
+    """What a real run would do; an absent parent or a disabled API counts as about to be made by an earlier task."""
+    observed = observe(resource, google)
+    if observed.presence in {Presence.PARENT_ABSENT, Presence.SERVICE_DISABLED}:
+        plan = resource.plan(ABSENT).with_warnings(assumption(observed.error, resource))
+    elif observed.presence is Presence.UNKNOWN:
+        plan = unknown(resource.MODULE, resource.name, str(observed.error))
+        plan = plan.with_warnings(f"the state of {resource.name} is unknown: {observed.error}")
+    else:
+        plan = resource.plan(observed)
+    try:
+        resource.check_apply(plan)
+    except MissingSecretError as error:
+        plan = plan.with_warnings(f"assuming that an earlier task makes it: {error}")
+    return Outcome(plan, observed, plan.writes)
+
+
+def assumption(error: GoogleError | None, resource: Resource) -> str:
+    """What check mode takes for granted about a project that is not there yet."""
+    if isinstance(error, ServiceDisabledError):
+        return f"{error.service or resource.SERVICE} is off: assuming that an earlier task enables it"
+    parent = resource.parent
+    what = f"{parent.module} {parent.name}" if parent else "what holds it"
+    return f"{what} does not exist: assuming that an earlier task creates it"
+
+
+def converge(resource: Resource, google: Google) -> Outcome:
+    """Make the resource what the user wants. Raises a GoogleError with the way out."""
+    patience = _Patience(resource, google)
+    writes = google.writes
+    # The plan of an earlier attempt that may have been carried out, wholly or in part.
+    followed: Plan | None = None
+    while True:
+        google.forget()
+        observed = observe(resource, google)
+        if resource.settle(google, observed):
+            continue
+        observed = _readable(resource, observed)
+        plan = resource.plan(observed)
+        if not plan.writes:
+            return Outcome(followed or plan, observed, followed is not None)
+        resource.check_apply(plan)
+        try:
+            resource.apply(google, plan, observed)
+        except GoogleError as error:
+            if isinstance(error, OutcomeUnknownError) or google.writes > writes:
+                followed = followed or plan
+            if not patience.allows(error):
+                raise
+            continue
+        google.forget()
+        return Outcome(followed or plan, observe(resource, google), True)
+
+
+def _readable(resource: Resource, observed: Observed) -> Observed:
+    if observed.error is None:
+        return observed
+    if resource.wants_absence and observed.presence is Presence.PARENT_ABSENT:
+        return ABSENT
+    raise observed.error
+
+
+class _Patience:
+    """Which errors of a write are answered by planning anew, and how often."""
+
+    def __init__(self, resource: Resource, google: Google) -> None:
+        self._resource = resource
+        self._google = google
+        self._started = google.clock.now()
+        self._seen: dict[str, int] = {}
+
+    def allows(self, error: GoogleError) -> bool:
+        """Whether to go on; pauses if so."""
+        rules: list[tuple[type[GoogleError], Callable[[], bool], float]] = [
+            (StaleVersionError, lambda: self._count("stale") < self._resource.STALE_ATTEMPTS, 0.5),
+            (BusyError, lambda: self._count("busy") < _BUSY_ATTEMPTS, 1.0),
+            (StateChangedError, lambda: self._count("busy") < _BUSY_ATTEMPTS, 0.0),
+            (OutcomeUnknownError, lambda: self._count("unclear") < _UNCLEAR_ATTEMPTS, 1.0),
+            (ServiceDisabledError, lambda: self._count("disabled") < _UNCLEAR_ATTEMPTS, 1.0),
+            (AlreadyExistsError, lambda: self._count("exists") < _UNCLEAR_ATTEMPTS - 2, 0.5),
+            (NotVisibleYetError, self._within_visibility, 2.0),
+        ]
+        for kind, permits, pause in rules:
+            if isinstance(error, kind):
+                if not permits():
+                    return False
+                self._pause(pause)
+                return True
+        return False
+
+    def _pause(self, first: float) -> None:
+        clock = self._google.clock
+        clock.sleep(clock.full_jitter(max(self._seen.values(), default=0), first, 10.0))
+
+    def _count(self, cause: str) -> int:
+        self._seen[cause] = self._seen.get(cause, 0) + 1
+        return self._seen[cause]
+
+    def _within_visibility(self) -> bool:
+        return self._google.clock.now() - self._started < _VISIBILITY_PATIENCE

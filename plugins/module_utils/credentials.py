@@ -1,0 +1,158 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who we are: one access token a process, used as a plain bearer.
+
+google-auth only mints the token. Its own transport is not used, because that starts background calls
+(``allowedLocations``) for each credentials object. Its parts are imported when needed: they cost a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import CredentialsError
+
+SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
+
+
+class TokenSource(Protocol):
+    """What the HTTP session needs to know of credentials."""
+
+    def token(self) -> str:
+        """A token that is valid now."""
+
+    def renew(self, rejected: str) -> str | None:
+        """A new token after Google answered 401 to ``rejected``; None if there can be none."""
+
+    @property
+    def quota_project(self) -> str | None:
+        """The project to bill quota to (user credentials only)."""
+
+
+class FixedToken:
+    """An access token that the caller minted; it can't be renewed."""
+
+    quota_project: str | None = None
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def token(self) -> str:
+        return self._token
+
+    def renew(self, rejected: str) -> None:
+        """Nothing to renew with."""
+        del rejected
+
+
+class GoogleAuthToken:
+    """A token of google-auth credentials, minted at the first use and again when it runs out."""
+
+    def __init__(self, credentials: Any, what: str) -> None:
+        self._credentials = credentials
+        self._what = what
+        self._lock = threading.Lock()
+
+    @property
+    def quota_project(self) -> str | None:
+        project = getattr(self._credentials, "quota_project_id", None)
+        return str(project) if project else None
+
+    def token(self) -> str:
+        with self._lock:
+            if not self._credentials.valid:
+                self._mint()
+            return str(self._credentials.token)
+
+    def renew(self, rejected: str) -> str | None:
+        with self._lock:
+            if self._credentials.token == rejected:
+                self._mint()
+            return str(self._credentials.token)
+
+    def _mint(self) -> None:
+        errors = importlib.import_module("google.auth.exceptions")
+        transport = importlib.import_module("google.auth.transport.requests")
+        try:
+            self._credentials.refresh(transport.Request())
+        except errors.GoogleAuthError as error:
+            reason = " ".join(str(error.args[0] if error.args else error).split())
+            raise CredentialsError(f"Google gave no access token for {self._what}: {reason}") from error
+
+
+def find_credentials(params: Mapping[str, Any]) -> TokenSource:
+    """The credentials that the task's options name, else application default credentials."""
+    if params.get("access_token"):
+        return FixedToken(str(params["access_token"]).strip())
+    if params.get("credentials_contents"):
+        info = _parse_contents(params["credentials_contents"])
+        return GoogleAuthToken(_from_info(info, "credentials_contents"), _name(info, "credentials_contents"))
+    if params.get("credentials_file"):
+        return _from_file(str(params["credentials_file"]))
+    return _default()
+
+
+def _parse_contents(contents: object) -> dict[str, Any]:
+    if isinstance(contents, dict):
+        return contents
+    try:
+        info = json.loads(str(contents))
+    except ValueError as error:
+        # The error's own text would quote the key.
+        raise CredentialsError("credentials_contents is no JSON; give the whole content of the key file") from error
+    if not isinstance(info, dict):
+        raise CredentialsError("credentials_contents is no JSON object; give the whole content of the key file")
+    return info
+
+
+def _name(info: Mapping[str, Any], fallback: str) -> str:
+    return str(info.get("client_email") or fallback)
+
+
+def _from_info(info: dict[str, Any], what: str) -> Any:
+    errors = importlib.import_module("google.auth.exceptions")
+    try:
+        if info.get("type") == "service_account":
+            # The common case without the other kinds' imports.
+            service_account = importlib.import_module("google.oauth2.service_account")
+            return service_account.Credentials.from_service_account_info(info, scopes=SCOPES)
+        return importlib.import_module("google.auth").load_credentials_from_dict(info, scopes=SCOPES)[0]
+    except (errors.GoogleAuthError, ValueError, KeyError) as error:
+        raise CredentialsError(f"{what} holds no usable Google credentials: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    # Parsers of private keys may quote what they could not read.
+    text = " ".join(str(error).split())
+    return text if "PRIVATE" not in text else type(error).__name__
+
+
+def _from_file(path: str) -> TokenSource:
+    try:
+        info = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CredentialsError(f"credentials_file {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise CredentialsError(f"credentials_file {path} is no JSON") from error
+    if not isinstance(info, dict):
+        raise CredentialsError(f"credentials_file {path} is no JSON object")
+    return GoogleAuthToken(_from_info(info, f"credentials_file {path}"), _name(info, path))
+
+
+def _default() -> TokenSource:
+    auth = importlib.import_module("google.auth")
+    errors = importlib.import_module("google.auth.exceptions")
+    try:
+        credentials, _project = auth.default(scopes=SCOPES)
+    except (errors.GoogleAuthError, OSError) as error:
+        raise CredentialsError(
+            f"no application default credentials ({_reason(error)}): set credentials_file, credentials_contents or "
+            "access_token, or run `gcloud auth application-default login`"
+        ) from error
+    name = getattr(credentials, "service_account_email", None)
+    return GoogleAuthToken(credentials, f"application default credentials{f' of {name}' if name else ''}")

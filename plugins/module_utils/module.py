@@ -1,0 +1,120 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between AnsibleModule and the resources: common options, one run, one answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils import transport
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import Outcome, converge, predict
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.credentials import find_credentials
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.endpoints import (
+    GOOGLE,
+    environment_variable,
+    resolve_endpoints,
+)
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import GoogleError, RefusedError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import Resource
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import Session
+
+EXCLUSIVE_CREDENTIALS = ["credentials_file", "credentials_contents", "access_token"]
+_SECRET_KEY_PARTS = {"private_key", "private_key_id", "client_secret", "refresh_token"}
+
+
+def common_spec() -> dict[str, Any]:
+    """The options that every module has (documentation: the fragments auth and endpoints)."""
+    return {
+        "project": {"type": "str", "fallback": (env_fallback, ["GOOGLE_CLOUD_PROJECT"])},
+        "credentials_file": {"type": "path"},
+        "credentials_contents": {"type": "raw", "no_log": True},
+        "access_token": {
+            "type": "str",
+            "no_log": True,
+            "fallback": (env_fallback, ["GOOGLE_OAUTH_ACCESS_TOKEN"]),
+        },
+        "endpoints": {
+            "type": "dict",
+            "options": {
+                api: {"type": "str", "fallback": (env_fallback, [environment_variable(api)])} for api in GOOGLE
+            },
+        },
+    }
+
+
+def module_spec(resource: type[Resource]) -> dict[str, Any]:
+    """What AnsibleModule needs to know of a resource's module."""
+    return {
+        "argument_spec": {**common_spec(), **resource.SPEC},
+        "mutually_exclusive": [EXCLUSIVE_CREDENTIALS, *resource.MUTUALLY_EXCLUSIVE],
+        "required_if": resource.REQUIRED_IF,
+        "supports_check_mode": True,
+    }
+
+
+def connect(module: AnsibleModule) -> Google:
+    """The project at Google that the task's options name. Ends the module if they name none."""
+    if transport.IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("requests"), exception=transport.IMPORT_ERROR)
+    params = module.params
+    _unmask_public_parts(module)
+    if not params.get("project"):
+        raise RefusedError("no project: set project, or the environment variable GOOGLE_CLOUD_PROJECT")
+    try:
+        tokens = find_credentials(params)
+    except ImportError as error:
+        module.fail_json(msg=missing_required_lib("google-auth"), exception=str(error))
+    session = Session(tokens, transport.PooledTransport())
+    return Google(session, resolve_endpoints(params.get("endpoints"), os.environ), str(params["project"]))
+
+
+def _unmask_public_parts(module: AnsibleModule) -> None:
+    """Mask the secret parts of a key alone: Ansible would star out the project's name and googleapis.com everywhere."""
+    contents = module.params.get("credentials_contents")
+    if isinstance(contents, dict):
+        public = {str(value) for key, value in contents.items() if key not in _SECRET_KEY_PARTS}
+        module.no_log_values -= public - {str(contents[key]) for key in _SECRET_KEY_PARTS if key in contents}
+
+
+def run_resource(module: AnsibleModule, kind: type[Resource]) -> None:
+    """One run of a module for one resource."""
+    google: Google | None = None
+    try:
+        google = connect(module)
+        resource = kind(module.params, google.project)
+        outcome = predict(resource, google) if module.check_mode else converge(resource, google)
+        found = resource.result(google, outcome.observed)
+    except GoogleError as error:
+        module.fail_json(msg=f"{_subject(module)}: {error}", changed=bool(google and google.writes))
+    _finish(module, outcome, found)
+
+
+def _subject(module: AnsibleModule) -> str:
+    name = module.params.get("name") or module.params.get("account_id") or ""
+    return f"{module._name.rsplit('.', 1)[-1]} {name}".strip()
+
+
+def _finish(module: AnsibleModule, outcome: Outcome, found: Mapping[str, Any]) -> None:
+    plan = outcome.plan
+    for warning in plan.warnings:
+        module.warn(warning)
+    answer: dict[str, Any] = {
+        "changed": outcome.changed,
+        "action": str(plan.action),
+        "changes": [change.as_result() for change in plan.changes],
+        **found,
+    }
+    if plan.writes:
+        answer["diff"] = plan.as_diff()
+    if "value" in found:
+        # Asked for, so it must come through; the invocation must not show it instead.
+        module.no_log_values.discard(found["value"])
+        answer["invocation"] = {"module_args": {k: v for k, v in module.params.items() if k != "value"}}
+    if plan.refused:
+        listed = "; ".join(change.describe_refusal() for change in plan.refused)
+        module.fail_json(msg=f"{_subject(module)}: refused: {listed}", **answer)
+    module.exit_json(**answer)

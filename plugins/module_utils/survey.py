@@ -1,0 +1,107 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans for many resources at once: read side by side, each object once, then planned as a whole.
+
+What another resource of the same call will make counts as absent here, not as missing: a child of a planned parent is
+planned too, and so is what needs a service that the same call enables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import observe
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import RefusedError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Action, Plan
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.registry import RESOURCES
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import ABSENT, Observed, Presence, Resource
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.service_usage import ProjectService
+
+_THREADS = 12
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A resource and who declared it."""
+
+    owner: str
+    resource: Resource
+
+
+def parse_entries(declared: Sequence[Mapping[str, Any]], project: str) -> list[Entry]:
+    """Check each entry with its own module's argument spec. Raises RefusedError naming the entry."""
+    return [Entry(str(item["owner"]), _parse(number, item, project)) for number, item in enumerate(declared)]
+
+
+def _parse(number: int, item: Mapping[str, Any], project: str) -> Resource:
+    where = f"resources[{number}] (owner {item['owner']}, module {item['module']})"
+    kind = RESOURCES.get(str(item["module"]))
+    if kind is None:
+        raise RefusedError(f"{where}: no such module: use one of {', '.join(sorted(RESOURCES))}")
+    params = item.get("params") or {}
+    secret = sorted(name for name, spec in kind.SPEC.items() if spec.get("no_log") and params.get(name) is not None)
+    if secret:
+        raise RefusedError(f"{where}: a plan takes no secrets: leave out {', '.join(secret)}")
+    checked = ArgumentSpecValidator(kind.SPEC, mutually_exclusive=kind.MUTUALLY_EXCLUSIVE).validate(params)
+    if checked.error_messages:
+        raise RefusedError(f"{where}: {'; '.join(checked.error_messages)}")
+    try:
+        return kind(checked.validated_parameters, project)
+    except RefusedError as error:
+        raise RefusedError(f"{where}: {error}") from error
+
+
+def survey(entries: Sequence[Entry], google: Google) -> list[Plan]:
+    """The plans, in the entries' order."""
+    if not entries:
+        return []
+    resources = [entry.resource for entry in entries]
+    with ThreadPoolExecutor(max_workers=min(_THREADS, len(resources))) as pool:
+        observed = list(pool.map(lambda resource: observe(resource, google), resources))
+    return plan_together(resources, observed)
+
+
+def plan_together(resources: Sequence[Resource], observed: Sequence[Observed]) -> list[Plan]:
+    """Plans of resources that know of each other. Pure."""
+    services = {
+        resource.name
+        for resource, seen in zip(resources, observed, strict=True)
+        if isinstance(resource, ProjectService) and not seen.exists and not resource.wants_absence
+    }
+    planned: dict[int, Plan] = {}
+    created: set[tuple[str, str]] = set()
+    # Parents first, since a child's plan depends on theirs.
+    order = sorted(range(len(resources)), key=lambda number: resources[number].parent is not None)
+    for number in order:
+        resource = resources[number]
+        plan = _plan_one(resource, observed[number], services, created)
+        planned[number] = plan
+        if plan.action is Action.CREATE:
+            created.add((resource.MODULE, resource.name))
+    return [planned[number] for number in range(len(resources))]
+
+
+def _plan_one(resource: Resource, seen: Observed, services: set[str], created: set[tuple[str, str]]) -> Plan:
+    if seen.error is None:
+        return resource.plan(seen)
+    parent = resource.parent
+    made_here = {
+        Presence.SERVICE_DISABLED: getattr(seen.error, "service", "") in services or resource.SERVICE in services,
+        Presence.PARENT_ABSENT: parent is not None and (parent.module, parent.name) in created,
+    }.get(seen.presence, False)
+    if made_here:
+        return resource.plan(ABSENT)
+    if resource.wants_absence and seen.presence in {Presence.PARENT_ABSENT, Presence.SERVICE_DISABLED}:
+        return plans.nothing(resource.MODULE, resource.name)
+    return plans.unknown(resource.MODULE, resource.name, str(seen.error))
+
+
+def pending_owners(entries: Sequence[Entry], made: Sequence[Plan]) -> list[str]:
+    """Who has anything to do."""
+    return sorted({e.owner for e, plan in zip(entries, made, strict=True) if plan.action is not Action.NONE})

@@ -1,0 +1,120 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, mlflow_ops developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module mlflow_ops.gcp.bucket_iam_member."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bucket_iam_member
+version_added: "0.1.0"
+author:
+  - mlflow_ops developers (@mlflow-ops)
+short_description: Give a role on a Cloud Storage bucket to one member
+description:
+  - Adds one member to one role or takes it away. All other bindings, conditions and audit configurations stay as
+    they are.
+  - If the policy changes meanwhile, it is read and changed anew.
+options:
+  bucket:
+    description: Name of the bucket.
+    type: str
+    required: true
+  role:
+    description: Role, such as V(roles/storage.objectUser).
+    type: str
+    required: true
+  member:
+    description: >-
+      Who has the role, with the kind in front, such as
+      V(serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com).
+    type: str
+    required: true
+  state:
+    description: Whether the binding should be there.
+    type: str
+    choices: [present, absent]
+    default: present
+extends_documentation_fragment:
+  - mlflow_ops.gcp.auth
+  - mlflow_ops.gcp.endpoints
+  - mlflow_ops.gcp.attributes
+seealso:
+  - module: mlflow_ops.gcp.bucket
+  - module: mlflow_ops.gcp.service_account
+  - module: mlflow_ops.gcp.project_iam_member
+"""
+
+EXAMPLES = r"""
+- name: Let the server read and write artifacts
+  mlflow_ops.gcp.bucket_iam_member:
+    project: my-project
+    bucket: my-artifacts
+    role: roles/storage.objectUser
+    member: serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com
+"""
+
+RETURN = r"""
+action:
+  description: What was done, or in check mode would be done.
+  returned: always
+  type: str
+  sample: create
+  choices: [none, create, update, delete, refuse, unknown]
+changes:
+  description: Each field that differs.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    field:
+      description: Name of the option.
+      type: str
+      sample: member
+    before:
+      description: What it is; null if it is not there.
+      type: raw
+    after:
+      description: What it becomes.
+      type: raw
+    reason:
+      description: Why it changes.
+      type: str
+      sample: differs
+    blast_radius:
+      description: What the change does to those who use the resource.
+      type: str
+      choices: [safe, restarts the database, destroys data]
+    refusal:
+      description: Why it is not done, and the explicit way; null if it is done.
+      type: str
+resource:
+  description: The binding; null if it is absent.
+  returned: always
+  type: dict
+  contains:
+    role:
+      description: The role.
+      type: str
+    member:
+      description: The member.
+      type: str
+    target:
+      description: What the role is on.
+      type: str
+      sample: bucket my-artifacts
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.module import module_spec, run_resource
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.storage import BucketIamMember
+
+
+def main() -> None:
+    """Run the module."""
+    run_resource(AnsibleModule(**module_spec(BucketIamMember)), BucketIamMember)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, mlflow_ops developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module mlflow_ops.gcp.plan."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plan
+version_added: "0.1.0"
+author:
+  - mlflow_ops developers (@mlflow-ops)
+short_description: Say what would change in many resources at once
+description:
+  - Reads any number of resources side by side, in one process with one token and each object once, and returns what
+    the modules of this collection would do to them. It changes nothing.
+  - What another resource of the same call will make counts as absent, not as missing. So the database of an
+    instance that is planned is planned too, and so is what needs a service that the same call enables.
+options:
+  resources:
+    description: The resources, in the order in which they would be applied.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      owner:
+        description: Who declares it, such as the name of a role.
+        type: str
+        required: true
+      module:
+        description: Short name of the module that manages it, such as V(sql_instance).
+        type: str
+        required: true
+      params:
+        description: >-
+          That module's options, without those for project, credentials and endpoints, and without secrets.
+        type: dict
+        default: {}
+extends_documentation_fragment:
+  - mlflow_ops.gcp.auth
+  - mlflow_ops.gcp.endpoints
+  - mlflow_ops.gcp.attributes.read_only
+attributes:
+  diff_mode:
+    description: Returns what would change, though nothing does.
+    support: full
+seealso:
+  - module: mlflow_ops.gcp.sql_instance
+"""
+
+EXAMPLES = r"""
+- name: Ask what is to be done
+  mlflow_ops.gcp.plan:
+    project: my-project
+    resources:
+      - owner: artifact_store
+        module: bucket
+        params:
+          name: my-artifacts
+          location: europe-west3
+      - owner: artifact_store
+        module: bucket_iam_member
+        params:
+          bucket: my-artifacts
+          role: roles/storage.objectUser
+          member: serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com
+  register: cloud
+
+- name: Do it where there is something to do
+  ansible.builtin.include_role:
+    name: mlflow_ops.gcp.artifact_store
+  when: "'artifact_store' in cloud.pending_owners"
+"""
+
+RETURN = r"""
+plans:
+  description: One plan for each resource, in order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    owner:
+      description: Who declared it.
+      type: str
+      sample: artifact_store
+    module:
+      description: Short name of the module.
+      type: str
+      sample: bucket
+    name:
+      description: Name of the object.
+      type: str
+      sample: my-artifacts
+    action:
+      description: >-
+        What the module would do; V(refuse) if it would only refuse, V(unknown) if it can't be known now (a stopped
+        instance, a parent that is missing and not in this plan).
+      type: str
+      sample: create
+      choices: [none, create, update, delete, refuse, unknown]
+    changes:
+      description: Each field that differs.
+      type: list
+      elements: dict
+      contains:
+        field:
+          description: Name of the option.
+          type: str
+          sample: location
+        before:
+          description: What it is; null if it is not there.
+          type: raw
+        after:
+          description: What it would become.
+          type: raw
+        reason:
+          description: Why it would change.
+          type: str
+          sample: my-artifacts does not exist
+        blast_radius:
+          description: What the change would do to those who use the resource.
+          type: str
+          choices: [safe, restarts the database, destroys data]
+        refusal:
+          description: Why it would not be done, and the explicit way; null if it would be done.
+          type: str
+pending_owners:
+  description: The owners of resources with any other action than V(none).
+  returned: success
+  type: list
+  elements: str
+  sample: [artifact_store]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import GoogleError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.module import EXCLUSIVE_CREDENTIALS, common_spec, connect
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.survey import parse_entries, pending_owners, survey
+
+SPEC = {
+    "resources": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "owner": {"type": "str", "required": True},
+            "module": {"type": "str", "required": True},
+            "params": {"type": "dict", "default": {}},
+        },
+    }
+}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={**common_spec(), **SPEC}, mutually_exclusive=[EXCLUSIVE_CREDENTIALS], supports_check_mode=True
+    )
+    try:
+        google = connect(module)
+        entries = parse_entries(module.params["resources"], google.project)
+        plans = survey(entries, google)
+    except GoogleError as error:
+        module.fail_json(msg=f"plan: {error}")
+    for warning in dict.fromkeys(warning for plan in plans for warning in plan.warnings):
+        module.warn(warning)
+    module.exit_json(
+        changed=False,
+        plans=[{"owner": entry.owner, **plan.as_result()} for entry, plan in zip(entries, plans, strict=True)],
+        pending_owners=pending_owners(entries, plans),
+        diff=[plan.as_diff() for plan in plans if plan.applicable],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The metadata server of Compute Engine, for application default credentials of an attached service account."""

@@ -1,0 +1,142 @@
+"""services: get, list, batchGet, enable, disable, batchEnable; operations: get."""
+
+import re
+import secrets
+import time
+
+from sandbox.apis.serviceusage import API
+from sandbox.core.documents import Json
+from sandbox.core.errors import ApiError, error_info, modern
+from sandbox.core.routing import Call, Route
+from sandbox.core.services import DISABLE, SWITCHES, is_enabled, settle
+
+TYPE = "type.googleapis.com/google.api.serviceusage.v1"
+LIST_SIZE = 50
+MOST_AT_ONCE = 20
+TITLES = {
+    "bigquery.googleapis.com": "BigQuery API",
+    "cloudbilling.googleapis.com": "Cloud Billing API",
+    "cloudkms.googleapis.com": "Cloud Key Management Service (KMS) API",
+    "cloudresourcemanager.googleapis.com": "Cloud Resource Manager API",
+    "compute.googleapis.com": "Compute Engine API",
+    "iam.googleapis.com": "Identity and Access Management (IAM) API",
+    "iamcredentials.googleapis.com": "IAM Service Account Credentials API",
+    "logging.googleapis.com": "Cloud Logging API",
+    "monitoring.googleapis.com": "Cloud Monitoring API",
+    "secretmanager.googleapis.com": "Secret Manager API",
+    "servicenetworking.googleapis.com": "Service Networking API",
+    "serviceusage.googleapis.com": "Service Usage API",
+    "sql-component.googleapis.com": "Cloud SQL",
+    "sqladmin.googleapis.com": "Cloud SQL Admin API",
+    "storage-api.googleapis.com": "Google Cloud Storage JSON API",
+    "storage-component.googleapis.com": "Cloud Storage",
+    "storage.googleapis.com": "Cloud Storage API",
+    "sts.googleapis.com": "Security Token Service API",
+}
+
+
+async def get(call: Call) -> Json:
+    """https://cloud.google.com/service-usage/docs/reference/rest/v1/services/get."""
+    return _resource(call, _known(call.params["service"]))
+
+
+async def list_(call: Call) -> Json:
+    """https://cloud.google.com/service-usage/docs/reference/rest/v1/services/list (filter=state:ENABLED)."""
+    services = [_resource(call, service) for service in sorted(TITLES)]
+    if term := call.query.get("filter"):
+        found = re.fullmatch(r"state:(ENABLED|DISABLED)", term)
+        if not found:
+            raise modern(400, f"Invalid filter {term!r}: the filter must be state:ENABLED or state:DISABLED.")
+        services = [service for service in services if service["state"] == found[1]]
+    size, start = int(call.query.get("pageSize") or LIST_SIZE), int(call.query.get("pageToken") or 0)
+    answer: Json = {"services": services[start : start + size]}
+    if start + size < len(services):
+        answer["nextPageToken"] = str(start + size)
+    return answer
+
+
+async def batch_get(call: Call) -> Json:
+    """https://cloud.google.com/service-usage/docs/reference/rest/v1/services/batchGet."""
+    names = [name.rpartition("/")[2] for name in call.request.query.getall("names", [])]
+    return {"services": [_resource(call, _known(name)) for name in names]}
+
+
+async def enable(call: Call) -> Json:
+    """https://cloud.google.com/service-usage/docs/reference/rest/v1/services/enable."""
+    service = _known(call.params["service"])
+    return _switch(call, [service], "EnableService")
+
+
+async def batch_enable(call: Call) -> Json:
+    """https://cloud.google.com/service-usage/docs/reference/rest/v1/services/batchEnable."""
+    services = (await call.body()).get("serviceIds") or []
+    if not 0 < len(services) <= MOST_AT_ONCE:
+        raise modern(400, f"Between 1 and {MOST_AT_ONCE} services can be enabled at once, not {len(services)}.")
+    return _switch(call, [_known(service) for service in services], "BatchEnableServices")
+
+
+async def disable(call: Call) -> Json:
+    """https://cloud.google.com/service-usage/docs/reference/rest/v1/services/disable."""
+    return _switch(call, [_known(call.params["service"])], DISABLE)
+
+
+async def get_operation(call: Call) -> Json:
+    """https://cloud.google.com/service-usage/docs/reference/rest/v1/operations/get."""
+    settle(call.world.store)
+    switch = call.world.store.get(SWITCHES, call.params["operation"])
+    if switch is None:
+        raise modern(404, f"Operation operations/{call.params['operation']} not found.")
+    return _operation(call, call.params["operation"], switch)
+
+
+def _switch(call: Call, services: list[str], kind: str) -> Json:
+    enabling = kind != DISABLE
+    switch: Json = {"services": services, "kind": kind, "until": time.time(), "done": True}
+    if all(is_enabled(call.world.store, service) == enabling for service in services):
+        return _operation(call, "noop.DONE_OPERATION", switch)
+    name = f"acat.p2-{call.world.settings.project_number}-{secrets.token_hex(16)}"
+    switch |= {"until": time.time() + call.world.settings.operation_seconds, "done": False}
+    call.world.store.put(SWITCHES, name, switch)
+    return _operation(call, name, switch)
+
+
+def _operation(call: Call, name: str, switch: Json) -> Json:
+    operation: Json = {"name": f"operations/{name}"}
+    if not switch["done"]:
+        return operation
+    resources = [_resource(call, service) for service in switch["services"]]
+    answer = {"services": resources} if switch["kind"] == "BatchEnableServices" else {"service": resources[0]}
+    return operation | {"done": True, "response": {"@type": f"{TYPE}.{switch['kind']}Response", **answer}}
+
+
+def _known(service: str) -> str:
+    if service not in TITLES:
+        raise _unknown(service)
+    return service
+
+
+def _unknown(service: str) -> ApiError:
+    info = error_info("SERVICE_CONFIG_NOT_FOUND_OR_PERMISSION_DENIED", "serviceusage.googleapis.com", services=service)
+    return modern(403, f"Not found or permission denied for service(s): {service}.", details=[info])
+
+
+def _resource(call: Call, service: str) -> Json:
+    parent = f"projects/{call.world.settings.project_number}"
+    return {
+        "name": f"{parent}/services/{service}",
+        "parent": parent,
+        "config": {"name": service, "title": TITLES[service]},
+        "state": "ENABLED" if is_enabled(call.world.store, service) else "DISABLED",
+    }
+
+
+COLLECTION = "/v1/projects/{project}/services"
+ROUTES = [
+    Route("GET", COLLECTION, list_, API, "serviceusage.services.list"),
+    Route("GET", f"{COLLECTION}:batchGet", batch_get, API, "serviceusage.services.get"),
+    Route("POST", f"{COLLECTION}:batchEnable", batch_enable, API, "serviceusage.services.enable"),
+    Route("GET", f"{COLLECTION}/{{service}}", get, API, "serviceusage.services.get"),
+    Route("POST", f"{COLLECTION}/{{service}}:enable", enable, API, "serviceusage.services.enable"),
+    Route("POST", f"{COLLECTION}/{{service}}:disable", disable, API, "serviceusage.services.disable"),
+    Route("GET", "/v1/operations/{operation}", get_operation, API),
+]

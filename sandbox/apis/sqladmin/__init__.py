@@ -1,0 +1,26 @@
+"""Cloud SQL Admin API (sqladmin.googleapis.com), v1 and v1beta4: https://cloud.google.com/sql/docs/postgres/admin-api/rest."""
+
+from sandbox.core.errors import ApiError, classic
+from sandbox.core.routing import Api, Denial, Handler, Route
+
+
+def _denied(denial: Denial) -> ApiError:
+    instance = denial.params.get("instance", "").rpartition("~")[2]
+    if not instance or not denial.permission:
+        return classic(403, "The client is not authorized to make this request.", "notAuthorized")
+    message = (
+        "boss::NOT_AUTHORIZED: Not authorized to access resource. Possibly missing permission "
+        f"{denial.permission} on resource instances/{instance}."
+    )
+    return classic(403, message, "notAuthorized")
+
+
+API = Api("sqladmin.googleapis.com", "Cloud SQL Admin API", _denied, classic_errors=True)
+PREFIXES = ("/v1/", "/sql/v1beta4/")
+
+
+def routes(method: str, path: str, handler: Handler, permission: str, *, mutating: bool | None = None) -> list[Route]:
+    """The same method under both versions: their schemas are identical."""
+    return [
+        Route(method, f"{prefix}projects/{{project}}/{path}", handler, API, permission, mutating) for prefix in PREFIXES
+    ]

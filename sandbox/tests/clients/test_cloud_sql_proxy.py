@@ -1,0 +1,123 @@
+"""Google's own Cloud SQL Auth Proxy v2 against the sandbox: it is what runs in production."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from sandbox.tests.clients.database import CONNECTION_NAME, DATABASE, INSTANCE, PASSWORD, USER, Prepared, prepare, write_key
+from sandbox.tests.running import CACHE, Sandbox
+
+BINARY = CACHE / "cloud-sql-proxy-2.25.3" / "cloud-sql-proxy"
+
+
+@pytest.fixture(scope="module")
+def prepared(sandbox: Sandbox) -> Prepared:
+    """The instance; and the proxy must be there (`python -m sandbox up` builds it into the cache)."""
+    if not os.access(BINARY, os.X_OK):
+        pytest.fail(f"{BINARY} is missing: run `make sandbox-up` once, it builds Google's proxy into the cache")
+    return prepare(sandbox)
+
+
+@contextmanager
+def proxy(sandbox: Sandbox, *options: str, name: str = CONNECTION_NAME) -> Iterator[int]:
+    """A running proxy; yields its port. Its output is in the error when it ends early."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(BINARY), f"--sqladmin-api-endpoint={sandbox.url}", f"--port={port}", *options, name]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        deadline = time.monotonic() + 15
+        while not _listens(port):
+            assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def connection_test(sandbox: Sandbox, key: Path, *options: str, name: str = CONNECTION_NAME) -> subprocess.CompletedProcess[str]:
+    """A proxy that must not come up: `--run-connection-test` makes it end with Google's words."""
+    fixed = [f"--sqladmin-api-endpoint={sandbox.url}", "--run-connection-test", "--port=0", f"--credentials-file={key}"]
+    command = [str(BINARY), *fixed, *options, name]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+
+
+def query(port: int, text: str, user: str = USER, password: str = PASSWORD) -> object:
+    """One value."""
+    # sslmode=prefer asks for TLS inside the tunnel first: the sandbox must answer N.
+    with psycopg.connect(
+        host="127.0.0.1", port=port, user=user, password=password, dbname=DATABASE, sslmode="prefer", connect_timeout=10
+    ) as connection:
+        row = connection.execute(text.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_a_key_file_and_a_connection_test(sandbox: Sandbox, prepared: Prepared, tmp_path: Path) -> None:
+    key = write_key(tmp_path, prepared.key)
+    with proxy(sandbox, f"--credentials-file={key}", "--run-connection-test") as port:
+        assert query(port, "SELECT current_database()") == DATABASE
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            query(port, "SELECT 1", password="wrong")
+
+
+def test_application_default_credentials_from_the_metadata_server(
+    sandbox: Sandbox, prepared: Prepared, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GCE_METADATA_HOST", sandbox.url.removeprefix("http://"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    with proxy(sandbox) as port:
+        assert query(port, "SELECT current_user") == USER
+
+
+def test_automatic_iam_login(sandbox: Sandbox, prepared: Prepared, tmp_path: Path) -> None:
+    key = write_key(tmp_path, prepared.key)
+    with proxy(sandbox, f"--credentials-file={key}", "--auto-iam-authn") as port:
+        assert query(port, "SELECT current_user", prepared.iam_user, "") == prepared.iam_user
+    with proxy(sandbox, f"--credentials-file={key}") as port, pytest.raises(psycopg.OperationalError, match="IAM"):
+        query(port, "SELECT 1", prepared.iam_user, "guess")
+
+
+def test_a_missing_role_is_refused_in_googles_words(sandbox: Sandbox, prepared: Prepared, tmp_path: Path) -> None:
+    done = connection_test(sandbox, write_key(tmp_path, prepared.outsider_key))
+    assert done.returncode != 0
+    assert "boss::NOT_AUTHORIZED" in done.stdout + done.stderr
+    assert "cloudsql.instances.connect" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "fragment"),
+    [
+        (CONNECTION_NAME.replace(INSTANCE, "nope"), "The Cloud SQL instance does not exist."),
+        (CONNECTION_NAME.replace("europe-west3", "us-central1"), "region was mismatched"),
+    ],
+)
+def test_a_wrong_name_is_explained(sandbox: Sandbox, prepared: Prepared, tmp_path: Path, name: str, fragment: str) -> None:
+    done = connection_test(sandbox, write_key(tmp_path, prepared.key), name=name)
+    assert done.returncode != 0
+    assert fragment in done.stdout + done.stderr
+
+
+def test_sessions_come_back_after_the_sandbox_was_killed(sandbox: Sandbox, prepared: Prepared, tmp_path: Path) -> None:
+    key = write_key(tmp_path, prepared.key)
+    with proxy(sandbox, f"--credentials-file={key}") as port:
+        before = query(port, "SELECT pg_postmaster_start_time()")
+        sandbox.kill()
+        sandbox.restart()
+        assert query(port, "SELECT pg_postmaster_start_time()") == before, "same certificate, same PostgreSQL"

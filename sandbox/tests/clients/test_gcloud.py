@@ -1,0 +1,88 @@
+"""gcloud, where this machine has it: the commands an operator types."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.tests.running import PROJECT, Sandbox
+
+GCLOUD = shutil.which("gcloud")
+pytestmark = pytest.mark.skipif(
+    GCLOUD is None, reason="NOT TESTED: gcloud is not installed here, so nothing proves that gcloud accepts the sandbox"
+)
+APIS = ("SQL", "CLOUDRESOURCEMANAGER", "SECRETMANAGER", "IAM", "SERVICEUSAGE")
+
+
+class Gcloud:
+    """gcloud with a configuration folder of its own."""
+
+    def __init__(self, sandbox: Sandbox, home: Path) -> None:
+        overrides = {f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}": f"{sandbox.url}/" for api in APIS}
+        self._environment = os.environ | overrides | {
+            "CLOUDSDK_CONFIG": str(home),
+            "CLOUDSDK_CORE_PROJECT": PROJECT,
+            "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+            "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
+            "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{sandbox.url}/storage/v1/",
+        }
+
+    def __call__(self, command: str, *arguments: str, given: str | None = None) -> Any:
+        """Run a command; its JSON, or None when it prints none."""
+        assert GCLOUD is not None
+        words = [GCLOUD, *command.split(), *arguments, "--format=json"]
+        done = subprocess.run(
+            words, env=self._environment, input=given, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, f"gcloud {command}: {done.stderr}"
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+@pytest.fixture(scope="module")
+def gcloud(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcloud]:
+    """Logged in as the operator, with the key file."""
+    tool = Gcloud(sandbox, tmp_path_factory.mktemp("gcloud"))
+    tool("auth activate-service-account", f"--key-file={sandbox.key_file}")
+    yield tool
+
+
+def test_cloud_sql(gcloud: Gcloud, sandbox: Sandbox) -> None:
+    gcloud("sql instances create metadata --database-version=POSTGRES_14 --edition=enterprise --tier=db-f1-micro "
+           "--region=europe-west3 --storage-size=10")
+    found = gcloud("sql instances describe metadata")
+    assert (found["state"], found["settings"]["dataDiskSizeGb"]) == ("RUNNABLE", "10")
+    assert [one["name"] for one in gcloud("sql instances list")] == ["metadata"]
+    gcloud("sql databases create mlflow --instance=metadata")
+    gcloud("sql users create mlflow_user --instance=metadata --password=pw")
+    assert {user["name"] for user in gcloud("sql users list --instance=metadata")} == {"postgres", "mlflow_user"}
+    gcloud("sql instances patch metadata --tier=db-g1-small")
+    assert sandbox.operator.get("instances/metadata")["settings"]["tier"] == "db-g1-small"
+
+
+def test_policies_of_project_and_secret(gcloud: Gcloud, sandbox: Sandbox) -> None:
+    gcloud("iam service-accounts create trainer --display-name=Trainer")
+    member = f"--member=serviceAccount:trainer@{PROJECT}.iam.gserviceaccount.com"
+    policy = gcloud(f"projects add-iam-policy-binding {PROJECT} --role=roles/cloudsql.client", member, "--condition=None")
+    assert "roles/cloudsql.client" in [binding["role"] for binding in policy["bindings"]]
+    gcloud("secrets create db-password --data-file=-", given="top secret")
+    assert sandbox.operator.get("secrets/db-password/versions/latest")["state"] == "ENABLED"
+    gcloud("secrets add-iam-policy-binding db-password --role=roles/secretmanager.secretAccessor", member)
+    accessed = gcloud("secrets versions access latest --secret=db-password")
+    assert accessed["payload"]["data"] == "dG9wIHNlY3JldA=="
+
+
+def test_services_and_storage(gcloud: Gcloud, tmp_path: Path) -> None:
+    gcloud("services enable monitoring.googleapis.com")
+    assert "monitoring.googleapis.com" in [one["config"]["name"] for one in gcloud("services list --enabled")]
+    gcloud("storage buckets create gs://df_traffic_cyclist1 --location=europe-west3 --uniform-bucket-level-access")
+    source = tmp_path / "model.bin"
+    source.write_bytes(os.urandom(100_000))
+    gcloud("storage cp", str(source), "gs://df_traffic_cyclist1/models/1/model.bin")
+    gcloud("storage cp", "gs://df_traffic_cyclist1/models/1/model.bin", str(tmp_path / "back.bin"))
+    assert (tmp_path / "back.bin").read_bytes() == source.read_bytes()

@@ -1,0 +1,1 @@
+"""The emulated APIs over HTTP, as any client meets them."""

@@ -1,0 +1,57 @@
+"""The recorder, the reset and the health page on the management port."""
+
+import requests
+
+from sandbox.tests.running import PROJECT, Sandbox
+
+
+def test_the_recorder_says_who_asked_what_and_what_was_meant(sandbox: Sandbox) -> None:
+    operator = sandbox.operator
+    operator.call("GET", "secrets?pageSize=1")
+    operator.call("POST", f"/v1/projects/{PROJECT}:getIamPolicy", {})
+    operator.call("POST", "secrets?secretId=bad id", {})
+    operator.call("GET", "secrets", Authorization="")
+    last = sandbox.requests()[-4:]
+    seen = [(one["principal"], one["method"], one["status"], one["mutating"]) for one in last]
+    assert seen == [
+        (operator.email, "GET", 200, False),
+        (operator.email, "POST", 200, False),
+        (operator.email, "POST", 400, True),
+        (None, "GET", 401, False),
+    ]
+    assert last[0]["path"] == f"/v1/projects/{PROJECT}/secrets"
+    assert last[0]["query"] == "pageSize=1"
+    assert last[0].keys() == {"time", "principal", "method", "path", "query", "status", "mutating"}
+
+
+def test_no_secret_reaches_the_recorder_or_the_log(sandbox: Sandbox) -> None:
+    sandbox.operator.must("POST", "secrets?secretId=recorded", {"replication": {"automatic": {}}})
+    sandbox.operator.must("POST", "secrets/recorded:addVersion", {"payload": {"data": "dG9wLXNlY3JldA=="}})
+    everything = requests.get(f"{sandbox.management}/requests", timeout=10).text + sandbox.log.read_text()
+    assert "dG9wLXNlY3JldA" not in everything
+    assert sandbox.operator.token not in everything
+
+
+def test_a_reset_leaves_a_fresh_project_and_a_valid_operator(sandbox: Sandbox) -> None:
+    sandbox.create_instance("to-be-dropped")
+    sandbox.operator.must("POST", f"/storage/v1/b?project={PROJECT}", {"name": "to-be-dropped"})
+    path = "/upload/storage/v1/b/to-be-dropped/o?uploadType=media&name=x"
+    assert sandbox.operator.call("POST", path, data=b"x").status == 200
+    key = sandbox.key_file.read_bytes()
+    sandbox.reset()
+    assert sandbox.key_file.read_bytes() == key
+    assert "items" not in sandbox.operator.get("instances")
+    assert "items" not in sandbox.operator.get("/storage/v1/b")
+    assert list((sandbox.state / "postgresql").iterdir()) == list((sandbox.state / "objects").iterdir()) == []
+    first = sandbox.requests()[0]
+    assert first["path"].endswith("services:batchEnable"), "the recorder starts anew"
+
+
+def test_health(sandbox: Sandbox) -> None:
+    health = requests.get(f"{sandbox.management}/health", timeout=5).json()
+    assert (health["status"], health["url"], health["project"]) == ("ok", sandbox.url, PROJECT)
+
+
+def test_the_management_port_is_not_the_apis(sandbox: Sandbox) -> None:
+    assert requests.get(f"{sandbox.url}/requests", timeout=5).status_code == 404
+    assert requests.post(f"{sandbox.url}/reset", timeout=5).status_code == 404

@@ -1,0 +1,111 @@
+"""The card, the vault and the shell lines say where the sandbox is, and only to whom they should."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sandbox.machine import card, environment, ssh_keys
+from sandbox.machine.errors import SandboxError
+from sandbox.machine.identity import Sandbox
+from sandbox.machine.network import Addresses
+
+KEY = '{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\\nabc\\n"}'
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    place = Sandbox("default", tmp_path / "checkout", tmp_path / "state $HOME 'quoted'", tmp_path / "cache")
+    place.private.mkdir(parents=True)
+    card.operator_key(place).write_text(KEY)
+    return place
+
+
+@pytest.fixture
+def keys(sandbox: Sandbox) -> ssh_keys.Keys:
+    return ssh_keys.ensure(sandbox.private / "ssh", "172.30.7.10")
+
+
+def test_card_is_private_and_complete(sandbox: Sandbox, keys: ssh_keys.Keys) -> None:
+    card.write(sandbox, card.content(sandbox, Addresses(7), keys))
+    assert sandbox.card.stat().st_mode & 0o777 == 0o600
+    read = card.read(sandbox)
+    assert read["endpoints"]["storage"] == "http://172.30.7.1:9010/storage/v1/"
+    assert read["management_url"] == "http://127.30.7.1:9011"
+    assert read["target"]["host"] == "172.30.7.10"
+    for path in (read["operator"]["key_file"], read["target"]["private_key_file"], read["target"]["known_hosts_file"]):
+        assert Path(path).exists()
+    assert "PRIVATE" not in sandbox.card.read_text()
+
+
+def test_without_a_vm_there_is_no_target(sandbox: Sandbox) -> None:
+    assert card.content(sandbox, Addresses(7), None)["target"] is None
+
+
+def test_a_sandbox_that_is_not_up(tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="No sandbox 'default' is up"):
+        card.read(Sandbox("default", tmp_path, tmp_path, tmp_path))
+
+
+def test_vault_is_ansibles_own_and_stays_while_its_content_does(sandbox: Sandbox) -> None:
+    content = card.content(sandbox, Addresses(7), None)
+    card.write(sandbox, content)
+    first = sandbox.vault.read_bytes()
+    assert first.startswith(b"$ANSIBLE_VAULT;1.1;AES256\n")
+    assert sandbox.vault_password.stat().st_mode & 0o777 == 0o600
+    program = str(Path(sys.executable).parent / "ansible-vault")
+    view = [program, "view", "--vault-password-file", str(sandbox.vault_password), str(sandbox.vault)]
+    shown = subprocess.run(view, capture_output=True, text=True, check=True, cwd=sandbox.state).stdout
+    assert yaml.safe_load(shown) == {"vault_gcp_credentials": KEY}
+    card.write(sandbox, content)
+    assert sandbox.vault.read_bytes() == first
+    card.operator_key(sandbox).write_text("{}")
+    card.write(sandbox, content)
+    assert sandbox.vault.read_bytes() != first
+
+
+def test_removing_leaves_nothing_but_another_sandbox(sandbox: Sandbox, tmp_path: Path) -> None:
+    other = Sandbox("molecule", sandbox.checkout, sandbox.state_home, tmp_path / "cache")
+    other.state.mkdir()
+    card.operator_key(other).write_text(KEY)
+    for place in (sandbox, other):
+        card.write(place, card.content(place, Addresses(7), None))
+    card.remove(sandbox)
+    assert {path.name for path in other.card.parent.iterdir()} == {
+        "molecule.json",
+        "molecule.vault.yml",
+        "vault-password",
+    }
+    card.remove(other)
+    assert not other.card.parent.exists()
+    card.remove(other)
+
+
+def test_a_shell_reads_what_was_meant(sandbox: Sandbox, keys: ssh_keys.Keys) -> None:
+    values = environment.variables(sandbox, card.content(sandbox, Addresses(7), keys))
+    lines = environment.exports({**values, "AWKWARD": "a 'b' \"c\" $d `e`\nf"})
+    program = f"{lines}\nexec python3 -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    seen = json.loads(subprocess.run(["sh", "-c", program], capture_output=True, text=True, check=True).stdout)
+    for name, value in values.items():
+        assert seen[name] == value
+    assert seen["AWKWARD"] == "a 'b' \"c\" $d `e`\nf"
+
+
+def test_every_api_and_the_operator_are_named(sandbox: Sandbox, keys: ssh_keys.Keys) -> None:
+    values = environment.variables(sandbox, card.content(sandbox, Addresses(7), keys))
+    for api in ("SQL", "CLOUDRESOURCEMANAGER", "SECRETMANAGER", "IAM", "SERVICEUSAGE", "STORAGE"):
+        assert values[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"].startswith("http://172.30.7.1:9010/")
+    assert values["GOOGLE_APPLICATION_CREDENTIALS"] == str(sandbox.state / "operator.json")
+    assert values["CLOUDSDK_CONFIG"].startswith(str(sandbox.state))
+    assert values["SANDBOX_MANAGEMENT_URL"] == "http://127.30.7.1:9011"
+
+
+def test_ssh_keys_are_made_once(sandbox: Sandbox, keys: ssh_keys.Keys) -> None:
+    before = keys.login.read_bytes(), keys.known_hosts.read_text()
+    again = ssh_keys.ensure(sandbox.private / "ssh", "172.30.7.10")
+    assert (again.login.read_bytes(), again.known_hosts.read_text()) == before
+    assert keys.known_hosts.read_text().startswith("172.30.7.10 ssh-ed25519 ")
+    assert keys.login.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,248 @@
+"""Runs the project's tests: every stage side by side where two cores profit, each with its time, and an honest sum.
+
+`make test` runs all of them, `make lint` and `make test STAGES="unit house"` some. A stage's output goes to
+build/test/<stage>.log, the end of a failed one to the screen. A stage that cannot run has failed.
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+ROOT = Path(__file__).resolve().parents[1]
+LOGS = ROOT / "build" / "test"
+BIN = Path(sys.executable).parent
+WORKERS = 2
+TAIL = 60
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command; `junit` says that it writes its pytest results to build/test/<name>.xml."""
+
+    name: str
+    group: str
+    command: tuple[str, ...]
+    junit: bool = False
+
+    @property
+    def log(self) -> Path:
+        return LOGS / f"{self.name}.log"
+
+    @property
+    def results(self) -> Path:
+        return LOGS / f"{self.name}.xml"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a stage: tests counted from its junit file, else the stage itself as one."""
+
+    stage: Stage
+    returncode: int
+    seconds: float
+    passed: int
+    failed: int
+    skipped: int
+
+    @property
+    def ok(self) -> bool:
+        return self.failed == 0
+
+
+def pytest_stage(name: str, folder: str) -> Stage:
+    options = ("-q", "-p", "no:cacheprovider", "--durations=5", f"--junit-xml=build/test/{name}.xml")
+    return Stage(name, name, ("pytest", *options, folder), junit=True)
+
+
+# The short ones first (a typo shows at once), then the longest first, so that the two lanes end together.
+STAGES = (
+    Stage("ruff", "lint", ("ruff", "check", ".")),
+    Stage("format", "lint", ("ruff", "format", "--check", ".")),
+    Stage("yamllint", "lint", ("yamllint", "--strict", ".")),
+    Stage(
+        "molecule", "molecule", ("molecule", "test", "--scenario-name", "default", "--no-command-borders"), junit=True
+    ),
+    pytest_stage("bootstrap", "tests/bootstrap"),
+    pytest_stage("sandbox", "sandbox/tests"),
+    Stage("sanity", "sanity", ("python", "scripts/sanity.py")),
+    Stage("mypy", "lint", ("mypy", "plugins", "sandbox", "tests", "scripts", "molecule")),
+    Stage("ansible-lint", "lint", ("ansible-lint", "--strict", "--offline")),
+    Stage("changelog", "lint", ("antsibull-changelog", "lint")),
+    pytest_stage("unit", "tests/unit"),
+    pytest_stage("contract", "tests/contract"),
+    pytest_stage("house", "tests/house"),
+)
+
+
+def environment() -> dict[str, str]:
+    """The tools of this virtual environment first, and the checkout importable."""
+    return os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+
+
+def count(stage: Stage, returncode: int) -> tuple[int, int, int]:
+    """Passed, failed and skipped tests; a command without results, or one that fails beside them, counts as one."""
+    tests = failed = skipped = 0
+    if stage.junit and stage.results.exists():
+        for suite in re.findall(r"<testsuite [^>]*>", stage.results.read_text()):
+            number = {name: int(value) for name, value in re.findall(r' (\w+)="(\d+)"', suite)}
+            tests += number["tests"]
+            failed += number["failures"] + number["errors"]
+            skipped += number["skipped"]
+    if returncode != 0 and failed == 0:
+        return max(tests - skipped, 0), 1, skipped
+    if tests == 0:
+        return (0, 1, 0) if stage.junit else (1, 0, 0)
+    return tests - failed - skipped, failed, skipped
+
+
+class Runner:
+    """Runs stages two at a time and knows which are under way (for the live line and for stopping)."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.lock = threading.Lock()
+        self.reporting = threading.Lock()
+        self.stopped = False
+        self.running: dict[str, tuple[float, subprocess.Popen[bytes]]] = {}
+
+    def run(self, stage: Stage) -> Outcome:
+        started = time.monotonic()
+        stage.results.unlink(missing_ok=True)
+        with stage.log.open("wb") as log:
+            returncode = self.wait(stage, log.fileno(), started)
+        passed, failed, skipped = count(stage, returncode)
+        outcome = Outcome(stage, returncode, time.monotonic() - started, passed, failed, skipped)
+        self.report(outcome)
+        return outcome
+
+    def wait(self, stage: Stage, log: int, started: float) -> int:
+        with self.lock:
+            if self.stopped:
+                return -signal.SIGINT
+            try:
+                process = subprocess.Popen(
+                    stage.command,
+                    cwd=ROOT,
+                    env=environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                os.write(log, f"{stage.command[0]}: {error.strerror}\n".encode())
+                return 127
+            self.running[stage.name] = (started, process)
+        returncode = process.wait()
+        with self.lock:
+            del self.running[stage.name]
+        return returncode
+
+    def report(self, outcome: Outcome) -> None:
+        colour, word = ("green", "ok    ") if outcome.ok else ("red", "FAILED")
+        line = f"{word} {outcome.stage.name:<13} {outcome.seconds:6.1f} s"
+        with self.reporting:
+            self.console.print(Text(line, style=colour))
+            if outcome.ok or self.stopped:
+                return
+            lines = outcome.stage.log.read_text(errors="replace").splitlines()
+            self.console.print(Text("\n".join(f"    {line}" for line in lines[-TAIL:])))
+            self.console.print(f"    (all of it: {outcome.stage.log.relative_to(ROOT)})")
+
+    def line(self) -> Text:
+        with self.lock:
+            parts = [f"{name} {time.monotonic() - started:.0f} s" for name, (started, _) in self.running.items()]
+        return Text("  ".join(["running:", *parts]) if parts else "")
+
+    def stop(self) -> None:
+        with self.lock:
+            self.stopped = True
+            processes = [process for _, process in self.running.values()]
+        for chosen in (signal.SIGTERM, signal.SIGKILL):
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, chosen)
+            deadline = time.monotonic() + 10
+            while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
+                time.sleep(0.1)
+
+
+class LiveLine:
+    """Asked anew at each refresh: what runs, and since when."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+
+    def __rich__(self) -> Text:
+        return self.runner.line()
+
+
+def run_all(stages: Iterable[Stage], console: Console) -> list[Outcome]:
+    runner = Runner(console)
+    live = Live(LiveLine(runner), console=console, refresh_per_second=2, transient=True)
+    with ThreadPoolExecutor(WORKERS) as pool, live if console.is_terminal else contextlib.nullcontext():
+        try:
+            return list(pool.map(runner.run, stages))
+        except KeyboardInterrupt:
+            runner.stop()
+            raise
+
+
+def summary(outcomes: list[Outcome], seconds: float) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("stage", "passed", "failed", "skipped", "seconds"):
+        table.add_column(heading, justify="left" if heading == "stage" else "right")
+    for outcome in outcomes:
+        numbers = [outcome.passed, outcome.failed, outcome.skipped]
+        name = outcome.stage.name
+        table.add_row(name, *map(str, numbers), f"{outcome.seconds:.1f}", style="" if outcome.ok else "red")
+    totals = [sum(values) for values in zip(*((o.passed, o.failed, o.skipped) for o in outcomes), strict=True)]
+    table.add_section()
+    table.add_row("all", *map(str, totals), f"{seconds:.1f}", style="bold")
+    return table
+
+
+def chosen(names: list[str]) -> list[Stage]:
+    known = {stage.name for stage in STAGES} | {stage.group for stage in STAGES}
+    if unknown := sorted(set(names) - known):
+        sys.exit(f"no stage named {', '.join(unknown)}: choose from {', '.join(sorted(known))}")
+    return [stage for stage in STAGES if not names or {stage.name, stage.group} & set(names)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run the project's tests.")
+    parser.add_argument("stages", nargs="*", help="stages or groups (none: all of them)")
+    stages = chosen(parser.parse_args().stages)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    console = Console(highlight=False, soft_wrap=True)
+    started = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        outcomes = run_all(stages, console)
+    except KeyboardInterrupt:
+        console.print("stopped")
+        return 130
+    console.print()
+    console.print(summary(outcomes, time.monotonic() - started))
+    console.print()
+    console.print(f"{sum(o.passed for o in outcomes)} passed, {sum(o.failed for o in outcomes)} failed")
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

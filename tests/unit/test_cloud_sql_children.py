@@ -1,0 +1,222 @@
+"""Databases and users: presence, passwords, protection, and instances that are missing or stopped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_database import SqlDatabase
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_info import read_all
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_user import SqlUser
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import converge, predict
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import InstanceNotRunningError, RefusedError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Action
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import ParentAbsentError
+
+from tests.unit.fakes import DONE, NO_INSTANCE, NOT_FOUND, PROJECT, bad, cloud, ok
+from tests.unit.options import validated
+
+INSTANCE = f"v1/projects/{PROJECT}/instances/db"
+DATABASE = f"GET {INSTANCE}/databases/mlflow"
+USERS = f"GET {INSTANCE}/users"
+OPERATIONS = f"GET v1/projects/{PROJECT}/operations"
+STOPPED = bad(400, "invalid", "Invalid request since instance is not running.")
+PASSWORD = "corr3ct-horse"
+
+
+def database(**options: Any) -> SqlDatabase:
+    return SqlDatabase(validated(SqlDatabase, {"instance": "db", "name": "mlflow", **options}), PROJECT)
+
+
+def user(**options: Any) -> SqlUser:
+    return SqlUser(validated(SqlUser, {"instance": "db", "name": "mlflow_user", **options}), PROJECT)
+
+
+def users(*found: dict[str, Any]) -> Any:
+    return ok({"items": [{"name": "postgres", "host": ""}, *found]} if found else {})
+
+
+def test_a_missing_database_is_created() -> None:
+    made = cloud({DATABASE: [NOT_FOUND, ok({"name": "mlflow"})], OPERATIONS: ok(), f"POST {INSTANCE}/databases": DONE})
+    outcome = converge(database(charset="UTF8"), made.google)
+    assert outcome.changed
+    assert outcome.observed.body == {"name": "mlflow"}
+    assert made.transport.writes[0].body == {"name": "mlflow", "charset": "UTF8", "instance": "db", "project": PROJECT}
+
+
+def test_an_existing_database_is_left_alone_whatever_the_case_of_its_charset() -> None:
+    made = cloud({DATABASE: ok({"name": "mlflow", "charset": "UTF8", "collation": "en_US.UTF8"})})
+    assert not converge(database(charset="utf8", collation="en_us.utf8"), made.google).changed
+    assert made.transport.lines == [DATABASE]
+
+
+def test_a_databases_charset_and_collation_are_fixed() -> None:
+    made = cloud({DATABASE: ok({"name": "mlflow", "charset": "UTF8", "collation": "C"})})
+    outcome = converge(database(charset="LATIN1", collation="en_US.UTF8"), made.google)
+    assert outcome.plan.action is Action.REFUSE
+    assert [c.field for c in outcome.plan.refused] == ["charset", "collation"]
+    assert made.transport.writes == []
+
+
+@pytest.mark.parametrize("path", [DATABASE, USERS])
+def test_a_missing_instance_is_an_error_in_a_real_run_and_a_prediction_in_check_mode(path: str) -> None:
+    child = database() if path == DATABASE else user(password=PASSWORD)
+    made = cloud({path: NO_INSTANCE})
+    with pytest.raises(ParentAbsentError, match="create it first with mlflow_ops.gcp.sql_instance"):
+        converge(child, made.google)
+    made = cloud({path: NO_INSTANCE})
+    outcome = predict(child, made.google)
+    assert outcome.plan.action is Action.CREATE
+    assert outcome.plan.warnings == ("sql_instance db does not exist: assuming that an earlier task creates it",)
+    assert made.transport.writes == []
+
+
+@pytest.mark.parametrize("path", [DATABASE, USERS])
+def test_nothing_is_to_be_removed_from_a_missing_instance(path: str) -> None:
+    child = (database if path == DATABASE else user)(state="absent")
+    assert not converge(child, cloud({path: NO_INSTANCE}).google).changed
+    assert predict(child, cloud({path: NO_INSTANCE}).google).plan.action is Action.NONE
+
+
+@pytest.mark.parametrize("path", [DATABASE, USERS])
+def test_a_stopped_instance_makes_its_children_unknown_not_absent(path: str) -> None:
+    child = database() if path == DATABASE else user(password=PASSWORD)
+    outcome = predict(child, cloud({path: STOPPED}).google)
+    assert outcome.plan.action is Action.UNKNOWN
+    assert not outcome.changed
+    made = cloud({path: STOPPED, OPERATIONS: ok()})
+    with pytest.raises(InstanceNotRunningError):
+        converge(child, made.google)
+    assert made.transport.writes == []
+
+
+def test_an_instance_that_is_just_being_made_is_waited_for() -> None:
+    running = ok({"items": [{"name": "op-1", "status": "RUNNING"}]})
+    made = cloud(
+        {
+            DATABASE: [STOPPED, NOT_FOUND, ok({"name": "mlflow"})],
+            OPERATIONS: [running, ok()],
+            f"{OPERATIONS}/op-1": DONE,
+            f"POST {INSTANCE}/databases": DONE,
+        }
+    )
+    assert converge(database(), made.google).changed
+
+
+def test_a_missing_user_is_created_with_its_password() -> None:
+    made = cloud({USERS: [users(), users({"name": "mlflow_user"})], OPERATIONS: ok(), f"POST {INSTANCE}/users": DONE})
+    outcome = converge(user(password=PASSWORD), made.google)
+    assert made.transport.writes[0].body == {
+        "name": "mlflow_user",
+        "instance": "db",
+        "project": PROJECT,
+        "password": PASSWORD,
+    }
+    assert PASSWORD not in str(outcome.plan.as_result()) + str(outcome.plan.as_diff())
+
+
+def test_a_missing_user_without_a_password_is_refused_before_anything_is_sent() -> None:
+    for run in (converge, predict):
+        made = cloud({USERS: users()})
+        with pytest.raises(RefusedError, match="set password"):
+            run(user(), made.google)
+        assert made.transport.writes == []
+
+
+def test_an_existing_users_password_is_left_alone() -> None:
+    made = cloud({USERS: users({"name": "mlflow_user", "type": "BUILT_IN"})})
+    assert not converge(user(password="another"), made.google).changed
+    assert made.transport.lines == [USERS]
+
+
+def test_update_password_always_sends_it_by_name_in_the_query() -> None:
+    made = cloud({USERS: users({"name": "mlflow_user"}), OPERATIONS: ok(), f"PUT {INSTANCE}/users": DONE})
+    assert converge(user(password=PASSWORD, update_password="always"), made.google).changed
+    (sent,) = made.transport.writes
+    assert sent.params == {"name": "mlflow_user"}
+    assert sent.body["password"] == PASSWORD
+
+
+def test_a_lost_answer_to_a_creation_does_not_create_twice() -> None:
+    made = cloud(
+        {USERS: [users(), users({"name": "mlflow_user"})], OPERATIONS: ok(), f"POST {INSTANCE}/users": bad(503)}
+    )
+    outcome = converge(user(password=PASSWORD), made.google)
+    assert outcome.changed
+    assert len(made.transport.writes) == 1
+
+
+EMAIL = "mlflow@p.iam.gserviceaccount.com"
+
+
+def test_a_service_accounts_user_is_its_address_without_the_end() -> None:
+    made = cloud({USERS: [users(), users({"name": "mlflow@p.iam"})], OPERATIONS: ok(), f"POST {INSTANCE}/users": DONE})
+    converge(user(name=EMAIL, type="CLOUD_IAM_SERVICE_ACCOUNT"), made.google)
+    assert made.transport.writes[0].body == {
+        "name": "mlflow@p.iam",
+        "type": "CLOUD_IAM_SERVICE_ACCOUNT",
+        "instance": "db",
+        "project": PROJECT,
+    }
+
+
+def test_a_users_type_is_fixed() -> None:
+    made = cloud({USERS: users({"name": "mlflow_user", "type": "CLOUD_IAM_USER"})})
+    assert converge(user(password=PASSWORD), made.google).plan.action is Action.REFUSE
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"password": "two\nlines"}, "line break"),
+        ({"password": "it's"}, "single quote"),
+        ({"password": ""}, "empty"),
+        ({"name": "x" * 64}, "63 bytes"),
+        ({"name": EMAIL, "type": "CLOUD_IAM_SERVICE_ACCOUNT", "password": "p"}, "has no password"),
+        ({"name": "Mlflow@p.iam", "type": "CLOUD_IAM_SERVICE_ACCOUNT"}, "lower case"),
+        ({"name": "mlflow", "type": "CLOUD_IAM_SERVICE_ACCOUNT"}, "e-mail"),
+        ({"name": f"{'x' * 60}@p.iam.gserviceaccount.com", "type": "CLOUD_IAM_SERVICE_ACCOUNT"}, "63 bytes"),
+    ],
+)
+def test_bad_users_are_refused_and_the_password_is_not_repeated(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(RefusedError, match=text) as caught:
+        user(**options)
+    assert "two" not in str(caught.value)
+
+
+@pytest.mark.parametrize("protected", [True, False])
+@pytest.mark.parametrize("confirmed", [True, False])
+@pytest.mark.parametrize("kind", ["database", "user"])
+def test_children_of_a_protected_instance_are_protected(kind: str, confirmed: bool, protected: bool) -> None:
+    made = cloud(
+        {
+            DATABASE: [ok({"name": "mlflow"}), NOT_FOUND],
+            USERS: [users({"name": "mlflow_user"}), users()],
+            f"GET {INSTANCE}": ok({"settings": {"deletionProtectionEnabled": protected}}),
+            OPERATIONS: ok(),
+            f"DELETE {INSTANCE}/databases/mlflow": DONE,
+            f"DELETE {INSTANCE}/users": DONE,
+        }
+    )
+    child: SqlDatabase | SqlUser
+    if kind == "database":
+        child = database(state="absent", confirm_delete="mlflow" if confirmed else None)
+    else:
+        child = user(state="absent", confirm_delete="mlflow_user" if confirmed else None)
+    outcome = converge(child, made.google)
+    assert outcome.changed is (confirmed and not protected)
+    assert len(made.transport.writes) == int(outcome.changed)
+    if kind == "user" and outcome.changed:
+        assert made.transport.writes[0].params == {"name": "mlflow_user"}
+
+
+def test_info_reads_everything_and_says_nothing_of_a_stopped_instance() -> None:
+    answers: dict[str, Any] = {f"GET {INSTANCE}": ok({"name": "db"}), f"GET {INSTANCE}/databases": STOPPED}
+    assert read_all(cloud(answers).google, "db") == {"instance": {"name": "db"}, "databases": None, "users": None}
+    answers |= {f"GET {INSTANCE}/databases": ok({"items": [{"name": "mlflow"}]}), USERS: users()}
+    assert read_all(cloud(answers).google, "db") == {
+        "instance": {"name": "db"},
+        "databases": [{"name": "mlflow"}],
+        "users": [],
+    }
+    assert read_all(cloud({f"GET {INSTANCE}": NO_INSTANCE}).google, "db")["instance"] is None

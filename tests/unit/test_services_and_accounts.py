@@ -1,0 +1,138 @@
+"""Enabling services, service accounts, and the time both take to be seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import converge, predict
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    OperationFailedError,
+    OperationTimeoutError,
+    RefusedError,
+    ServiceDisabledError,
+)
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.iam import ServiceAccount, service_account_email
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Action
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.service_usage import ProjectService
+
+from tests.unit.fakes import NOT_FOUND, PROJECT, bad, cloud, disabled, ok
+from tests.unit.options import validated
+
+IAM = "iam.googleapis.com"
+SERVICE = f"v1/projects/{PROJECT}/services/{IAM}"
+OFF, ON = ok({"state": "DISABLED"}), ok({"state": "ENABLED"})
+EMAIL = f"mlflow-server@{PROJECT}.iam.gserviceaccount.com"
+ACCOUNT = f"v1/projects/{PROJECT}/serviceAccounts/{EMAIL}"
+ACCOUNTS = f"POST v1/projects/{PROJECT}/serviceAccounts"
+
+
+def service(**options: Any) -> ProjectService:
+    return ProjectService(validated(ProjectService, {"name": IAM, **options}), PROJECT)
+
+
+def account(**options: Any) -> ServiceAccount:
+    return ServiceAccount(validated(ServiceAccount, {"account_id": "mlflow-server", **options}), PROJECT)
+
+
+def test_a_service_is_enabled_and_waited_for() -> None:
+    operation = {"name": "operations/acat.p2-1", "done": False}
+    made = cloud(
+        {
+            f"GET {SERVICE}": [OFF, OFF, ON],
+            f"POST {SERVICE}:enable": ok(operation),
+            "GET v1/operations/acat.p2-1": [ok(operation), ok({**operation, "done": True})],
+        }
+    )
+    assert converge(service(), made.google).changed
+    assert made.transport.lines.count(f"GET {SERVICE}") == 4
+    assert len(made.transport.writes) == 1
+
+
+def test_an_enabled_service_is_one_read() -> None:
+    made = cloud({f"GET {SERVICE}": ON})
+    assert not converge(service(), made.google).changed
+    assert made.transport.lines == [f"GET {SERVICE}"]
+
+
+def test_an_error_in_the_enabling_operation_is_told() -> None:
+    failed = ok({"name": "operations/x", "done": True, "error": {"code": 9, "message": "billing is off"}})
+    made = cloud({f"GET {SERVICE}": OFF, f"POST {SERVICE}:enable": failed})
+    with pytest.raises(OperationFailedError, match="billing is off"):
+        converge(service(), made.google)
+
+
+def test_a_service_that_never_becomes_enabled_ends_after_five_minutes() -> None:
+    made = cloud({f"GET {SERVICE}": OFF, f"POST {SERVICE}:enable": ok({"name": "operations/noop", "done": True})})
+    with pytest.raises(OperationTimeoutError):
+        converge(service(), made.google)
+    assert 290 < made.time.seconds < 330
+
+
+def test_disabling_lets_google_check_for_use() -> None:
+    made = cloud({f"GET {SERVICE}": [ON, OFF], f"POST {SERVICE}:disable": ok({"name": "o", "done": True})})
+    converge(service(state="absent"), made.google)
+    assert made.transport.writes[0].body == {"disableDependentServices": False, "checkIfServiceHasUsage": "CHECK"}
+
+
+def test_a_missing_account_is_created_and_its_address_returned_even_in_check_mode() -> None:
+    made = cloud({f"GET {ACCOUNT}": [NOT_FOUND, ok({"email": EMAIL})], ACCOUNTS: ok({"email": EMAIL})})
+    resource = account(display_name="MLflow")
+    outcome = converge(resource, made.google)
+    assert made.transport.writes[0].body == {"accountId": "mlflow-server", "serviceAccount": {"displayName": "MLflow"}}
+    assert resource.result(made.google, outcome.observed) == {"resource": {"email": EMAIL}, "email": EMAIL}
+    predicted = predict(resource, cloud({f"GET {ACCOUNT}": NOT_FOUND}).google)
+    assert resource.result(made.google, predicted.observed) == {"resource": None, "email": EMAIL}
+
+
+def test_only_given_fields_of_an_account_are_updated() -> None:
+    found = {"email": EMAIL, "displayName": "old", "description": "theirs"}
+    made = cloud({f"GET {ACCOUNT}": ok(found), f"PATCH {ACCOUNT}": ok()})
+    converge(account(display_name="new"), made.google)
+    assert made.transport.writes[0].body == {"serviceAccount": {"displayName": "new"}, "updateMask": "displayName"}
+    made = cloud({f"GET {ACCOUNT}": ok({"email": EMAIL})})
+    assert not converge(account(display_name="", description=""), made.google).changed
+
+
+def test_a_creation_that_lost_a_race_is_an_adoption() -> None:
+    made = cloud({f"GET {ACCOUNT}": [NOT_FOUND, ok({"email": EMAIL})], ACCOUNTS: bad(409, "alreadyExists")})
+    assert not converge(account(), made.google).changed
+    assert len(made.transport.writes) == 1
+
+
+def test_a_disabled_account_is_warned_about() -> None:
+    made = cloud({f"GET {ACCOUNT}": ok({"email": EMAIL, "disabled": True})})
+    assert converge(account(), made.google).plan.warnings == (f"{EMAIL} is disabled",)
+
+
+@pytest.mark.parametrize("account_id", ["short", "Mlflow-server", EMAIL, "x" * 31, "1mlflow-server"])
+def test_bad_account_ids_are_refused(account_id: str) -> None:
+    with pytest.raises(RefusedError, match="6 to 30"):
+        account(account_id=account_id)
+
+
+def test_a_domain_scoped_project_turns_around_in_the_address() -> None:
+    assert service_account_email("mlflow", "example.com:p") == "mlflow@p.example.com.iam.gserviceaccount.com"
+
+
+def test_a_disabled_api_is_an_error_at_once_in_a_real_run() -> None:
+    made = cloud({f"GET {ACCOUNT}": disabled(IAM), f"GET {SERVICE}": OFF})
+    with pytest.raises(ServiceDisabledError, match="project_service"):
+        converge(account(), made.google)
+    assert made.time.seconds == 0
+
+
+def test_a_disabled_api_is_a_prediction_in_check_mode() -> None:
+    made = cloud({f"GET {ACCOUNT}": disabled(IAM), f"GET {SERVICE}": OFF})
+    outcome = predict(account(), made.google)
+    assert outcome.plan.action is Action.CREATE
+    assert outcome.plan.warnings == (f"{IAM} is off: assuming that an earlier task enables it",)
+
+
+def test_an_api_that_was_just_enabled_is_waited_for() -> None:
+    made = cloud({f"GET {ACCOUNT}": [disabled(IAM), disabled(IAM), ok({"email": EMAIL})], f"GET {SERVICE}": ON})
+    assert not converge(account(), made.google).changed
+    made = cloud({f"GET {ACCOUNT}": disabled(IAM), f"GET {SERVICE}": ON})
+    with pytest.raises(ServiceDisabledError):
+        converge(account(), made.google)
+    assert 290 < made.time.seconds < 330

@@ -1,0 +1,145 @@
+"""Plans of many resources at once: parallel reads, each object once, and what depends on what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import PermissionDeniedError, RefusedError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.registry import RESOURCES
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.survey import parse_entries, pending_owners, survey
+
+from tests.unit.fakes import NO_INSTANCE, NOT_FOUND, PROJECT, Answer, bad, cloud, disabled, ok
+
+SQL = "sqladmin.googleapis.com"
+P = f"v1/projects/{PROJECT}"
+DB = f"{P}/instances/db"
+MEMBER = {"role": "roles/cloudsql.client", "member": f"serviceAccount:s@{PROJECT}.iam.gserviceaccount.com"}
+INSTANCE = {"name": "db", "region": "europe-west3", "tier": "db-f1-micro", "database_version": "POSTGRES_16"}
+OFF, ON = ok({"state": "DISABLED"}), ok({"state": "ENABLED"})
+
+
+def declared(*entries: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"owner": f"owner of {module}", "module": module, "params": params} for module, params in entries]
+
+
+BACKEND = declared(
+    ("sql_user", {"instance": "db", "name": "mlflow_user"}),
+    ("sql_database", {"instance": "db", "name": "mlflow"}),
+    ("sql_instance", INSTANCE),
+    ("project_service", {"name": SQL}),
+)
+
+
+def ask(entries: list[dict[str, Any]], answers: dict[str, Answer | list[Answer]]) -> tuple[list[str], list[str], list[str]]:
+    made = cloud(answers)
+    parsed = parse_entries(entries, PROJECT)
+    plans = survey(parsed, made.google)
+    assert made.transport.writes == []
+    return [str(plan.action) for plan in plans], pending_owners(parsed, plans), made.transport.lines
+
+
+def test_children_of_a_planned_parent_are_planned_whatever_the_order() -> None:
+    answers: dict[str, Any] = {
+        f"GET {DB}/users": NO_INSTANCE,
+        f"GET {DB}/databases/mlflow": NO_INSTANCE,
+        f"GET {DB}": NO_INSTANCE,
+        f"GET {P}/services/{SQL}": ON,
+    }
+    actions, owners, _ = ask(BACKEND, answers)
+    assert actions == ["create", "create", "create", "none"]
+    assert owners == ["owner of sql_database", "owner of sql_instance", "owner of sql_user"]
+
+
+def test_a_service_that_the_same_plan_enables_counts_as_on() -> None:
+    off = disabled(SQL)
+    answers: dict[str, Any] = {f"GET {DB}/users": off, f"GET {DB}/databases/mlflow": off, f"GET {DB}": off}
+    actions, _, _ = ask(BACKEND, {**answers, f"GET {P}/services/{SQL}": OFF})
+    assert actions == ["create"] * 4
+
+
+def test_what_is_missing_and_not_in_the_plan_is_unknown() -> None:
+    answers: dict[str, Any] = {f"GET {DB}/users": NO_INSTANCE, f"GET {DB}/databases/mlflow": NO_INSTANCE}
+    actions, owners, _ = ask(BACKEND[:2], answers)
+    assert actions == ["unknown", "unknown"]
+    assert len(owners) == 2
+    actions, _, _ = ask(BACKEND[:1], {f"GET {DB}/users": disabled(SQL), f"GET {P}/services/{SQL}": OFF})
+    assert actions == ["unknown"]
+
+
+def test_a_stopped_instances_children_are_unknown() -> None:
+    stopped = bad(400, "invalid", "Invalid request since instance is not running.")
+    actions, _, _ = ask(BACKEND[:1], {f"GET {DB}/users": stopped})
+    assert actions == ["unknown"]
+
+
+def test_each_object_is_read_once() -> None:
+    entries = declared(
+        ("project_iam_member", MEMBER),
+        ("project_iam_member", {**MEMBER, "role": "roles/cloudsql.instanceUser"}),
+        ("sql_user", {"instance": "db", "name": "a"}),
+        ("sql_user", {"instance": "db", "name": "b"}),
+    )
+    users = ok({"items": [{"name": "a"}]})
+    actions, _, lines = ask(entries, {f"POST {P}:getIamPolicy": ok({"etag": "x"}), f"GET {DB}/users": users})
+    assert actions == ["create", "create", "none", "create"]
+    assert sorted(lines) == [f"GET {DB}/users", f"POST {P}:getIamPolicy"]
+
+
+def test_children_of_planned_buckets_and_secrets() -> None:
+    entries = declared(
+        ("bucket_iam_member", {**MEMBER, "bucket": "my-bucket"}),
+        ("bucket", {"name": "my-bucket"}),
+        ("secret_iam_member", {**MEMBER, "secret": "s"}),
+        ("secret", {"name": "s", "generate": True}),
+    )
+    answers: dict[str, Any] = {
+        "GET storage/v1/b/my-bucket/iam": NOT_FOUND,
+        "GET storage/v1/b/my-bucket": NOT_FOUND,
+        f"GET {P}/secrets/s:getIamPolicy": NOT_FOUND,
+        f"GET {P}/secrets/s": NOT_FOUND,
+    }
+    actions, _, _ = ask(entries, answers)
+    assert actions == ["create"] * 4
+
+
+def test_403_is_an_error_of_the_whole_plan() -> None:
+    with pytest.raises(PermissionDeniedError):
+        ask(BACKEND[:1], {f"GET {DB}/users": bad(403, "notAuthorized", "not authorized")})
+
+
+def test_nothing_asked_is_nothing_planned() -> None:
+    assert ask([], {}) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ({"owner": "o", "module": "sql_instances", "params": {}}, "no such module"),
+        ({"owner": "o", "module": "sql_user", "params": {"name": "x"}}, "instance"),
+        ({"owner": "o", "module": "bucket", "params": {"name": "x", "colour": 1}}, "colour"),
+        ({"owner": "o", "module": "bucket", "params": {"name": "gs://x"}}, "3 to 63"),
+        ({"owner": "o", "module": "secret", "params": {"name": "s", "value": "hunter2"}}, "leave out value"),
+        ({"owner": "o", "module": "sql_user", "params": {"instance": "i", "name": "x", "password": "hunter2"}}, "secrets"),
+    ],
+)
+def test_entries_are_checked_with_their_own_modules_spec(entry: dict[str, Any], text: str) -> None:
+    with pytest.raises(RefusedError, match=text) as caught:
+        parse_entries([entry], PROJECT)
+    assert str(caught.value).startswith(f"resources[0] (owner o, module {entry['module']})")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_every_resource_is_registered_under_its_modules_name() -> None:
+    assert sorted(RESOURCES) == [
+        "bucket",
+        "bucket_iam_member",
+        "project_iam_member",
+        "project_service",
+        "secret",
+        "secret_iam_member",
+        "service_account",
+        "sql_database",
+        "sql_instance",
+        "sql_user",
+    ]
