@@ -151,7 +151,7 @@ class _Compact:
     def __init__(self, progress: Progress, step: Step) -> None:
         self._say: Callable[[str], None] = progress.say
         self._step = step
-        self._task = ""
+        self._task = self._shown = ""
         self._in_failure = False
         self.recap = ""
 
@@ -163,7 +163,11 @@ class _Compact:
             self._in_failure = False
         elif result := _RESULT.match(line):
             self._in_failure = result["status"] != "changed"
-            self._say(f"{'':>10}{line if self._in_failure else f'changed  {self._task}'}")
+            if self._in_failure:
+                self._say(f"{'':>10}{line}")
+            elif self._task != self._shown:  # a task with many items is one line
+                self._say(f"{'':>10}changed  {self._task}")
+                self._shown = self._task
         elif recap := _RECAP.match(line):
             self._in_failure = False
             self.recap = "; ".join(

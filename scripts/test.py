@@ -90,8 +90,8 @@ STAGES = (
 
 
 def environment() -> dict[str, str]:
-    """The tools of this virtual environment first, and the checkout importable."""
-    return os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    """The tools of this virtual environment first, and logs without colours."""
+    return os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
 
 
 def count(stage: Stage, returncode: int) -> tuple[int, int, int]:
@@ -154,11 +154,13 @@ class Runner:
         return returncode
 
     def report(self, outcome: Outcome) -> None:
+        if self.stopped:
+            return
         colour, word = ("green", "ok    ") if outcome.ok else ("red", "FAILED")
         line = f"{word} {outcome.stage.name:<13} {outcome.seconds:6.1f} s"
         with self.reporting:
             self.console.print(Text(line, style=colour))
-            if outcome.ok or self.stopped:
+            if outcome.ok:
                 return
             lines = outcome.stage.log.read_text(errors="replace").splitlines()
             self.console.print(Text("\n".join(f"    {line}" for line in lines[-TAIL:])))
@@ -231,7 +233,8 @@ def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     console = Console(highlight=False, soft_wrap=True)
     started = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stopping in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stopping, signal.default_int_handler)
     try:
         outcomes = run_all(stages, console)
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import CredentialsError
 
+TOKEN_VARIABLE = "GOOGLE_OAUTH_ACCESS_TOKEN"
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
 
@@ -45,9 +47,10 @@ class FixedToken:
     def token(self) -> str:
         return self._token
 
-    def renew(self, rejected: str) -> None:
+    def renew(self, rejected: str) -> str | None:
         """Nothing to renew with."""
         del rejected
+        return None
 
 
 class GoogleAuthToken:
@@ -85,8 +88,8 @@ class GoogleAuthToken:
             raise CredentialsError(f"Google gave no access token for {self._what}: {reason}") from error
 
 
-def find_credentials(params: Mapping[str, Any]) -> TokenSource:
-    """The credentials that the task's options name, else application default credentials."""
+def find_credentials(params: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> TokenSource:
+    """The credentials that the task's options name, else a token of the environment, else application default ones."""
     if params.get("access_token"):
         return FixedToken(str(params["access_token"]).strip())
     if params.get("credentials_contents"):
@@ -94,6 +97,9 @@ def find_credentials(params: Mapping[str, Any]) -> TokenSource:
         return GoogleAuthToken(_from_info(info, "credentials_contents"), _name(info, "credentials_contents"))
     if params.get("credentials_file"):
         return _from_file(str(params["credentials_file"]))
+    if token := environment.get(TOKEN_VARIABLE):
+        # Not by the option's own fallback: it would then exclude credentials that the task names.
+        return FixedToken(token.strip())
     return _default()
 
 

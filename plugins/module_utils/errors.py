@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any
 
 _MAX_BODY = 300
-_PERMISSION = re.compile(r"\b[a-z][a-zA-Z]+\.[a-zA-Z]+\.[a-zA-Z]+\b")
+_PERMISSION = re.compile(r"\b[a-z][a-zA-Z]+\.[a-zA-Z]+\.(?!com\b)[a-zA-Z]+\b")
 
 
 class GoogleError(Exception):

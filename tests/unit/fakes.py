@@ -77,7 +77,11 @@ class FakeTransport:
         assert headers["Authorization"].startswith("Bearer ")
         path = unquote(url.split("/", 3)[3])
         self.sent.append(Sent(method, path, dict(params or {}), json.loads(json.dumps(body))))
-        matching = [key for key in self.answers if f"{method} {path}".endswith(key.split(" ", 1)[1]) and key.startswith(f"{method} ")]
+        matching = [
+            key
+            for key in self.answers
+            if f"{method} {path}".endswith(key.split(" ", 1)[1]) and key.startswith(f"{method} ")
+        ]
         assert matching, f"nothing prepared for {method} {path}"
         queue = self.answers[max(matching, key=len)]
         answer = queue.pop(0) if len(queue) > 1 else queue[0]

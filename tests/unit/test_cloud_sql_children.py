@@ -62,7 +62,7 @@ def test_a_databases_charset_and_collation_are_fixed() -> None:
 def test_a_missing_instance_is_an_error_in_a_real_run_and_a_prediction_in_check_mode(path: str) -> None:
     child = database() if path == DATABASE else user(password=PASSWORD)
     made = cloud({path: NO_INSTANCE})
-    with pytest.raises(ParentAbsentError, match="create it first with mlflow_ops.gcp.sql_instance"):
+    with pytest.raises(ParentAbsentError, match=r"create it first with mlflow_ops\.gcp\.sql_instance"):
         converge(child, made.google)
     made = cloud({path: NO_INSTANCE})
     outcome = predict(child, made.google)
@@ -115,12 +115,14 @@ def test_a_missing_user_is_created_with_its_password() -> None:
     assert PASSWORD not in str(outcome.plan.as_result()) + str(outcome.plan.as_diff())
 
 
-def test_a_missing_user_without_a_password_is_refused_before_anything_is_sent() -> None:
-    for run in (converge, predict):
-        made = cloud({USERS: users()})
-        with pytest.raises(RefusedError, match="set password"):
-            run(user(), made.google)
-        assert made.transport.writes == []
+def test_a_missing_user_without_a_password_is_refused_and_predicted_in_check_mode() -> None:
+    made = cloud({USERS: users()})
+    with pytest.raises(RefusedError, match="set password"):
+        converge(user(), made.google)
+    outcome = predict(user(), made.google)
+    assert outcome.plan.action is Action.CREATE
+    assert "assuming that an earlier task makes it" in outcome.plan.warnings[0]
+    assert made.transport.writes == []
 
 
 def test_an_existing_users_password_is_left_alone() -> None:

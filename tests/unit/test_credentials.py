@@ -70,7 +70,9 @@ def test_a_token_is_minted_once_and_again_only_when_google_rejects_it() -> None:
 def test_why_google_gave_no_token_is_told() -> None:
     class Refused(Minting):
         def refresh(self, request: Any) -> None:
-            raise RefreshError("invalid_grant: Invalid JWT\nSignature.", {"error": "invalid_grant"})
+            del request
+            refused: Any = RefreshError
+            raise refused("invalid_grant: Invalid JWT\nSignature.", {"error": "invalid_grant"})
 
     with pytest.raises(CredentialsError, match=r"for me: invalid_grant: Invalid JWT Signature"):
         GoogleAuthToken(Refused(), "me").token()
@@ -83,10 +85,20 @@ def test_an_access_token_is_used_as_it_is() -> None:
     assert tokens.renew("ya29.x") is None
 
 
+def test_a_token_of_the_environment_counts_only_if_the_task_names_nothing(key: dict[str, Any]) -> None:
+    environment = {"GOOGLE_OAUTH_ACCESS_TOKEN": "ya29.env"}
+    assert find_credentials({}, environment).token() == "ya29.env"
+    assert isinstance(find_credentials({"credentials_contents": key}, environment), GoogleAuthToken)
+
+
 def test_a_key_may_come_as_text_as_dictionary_or_as_file(key: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "key.json"
     path.write_text(json.dumps(key))
-    for params in ({"credentials_contents": key}, {"credentials_contents": json.dumps(key)}, {"credentials_file": path}):
+    for params in (
+        {"credentials_contents": key},
+        {"credentials_contents": json.dumps(key)},
+        {"credentials_file": path},
+    ):
         assert isinstance(find_credentials(params), GoogleAuthToken)
 
 
@@ -115,7 +127,7 @@ def test_a_bad_file_is_named(content: str | None, tmp_path: Path) -> None:
     path = tmp_path / "key.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(CredentialsError, match="key.json"):
+    with pytest.raises(CredentialsError, match=r"key\.json"):
         find_credentials({"credentials_file": str(path)})
 
 

@@ -28,13 +28,21 @@ def classic(reason: str, message: str = "said Google") -> dict[str, Any]:
         (403, classic("notAuthorized"), errors.PermissionDeniedError),
         (403, classic("accessNotConfigured"), errors.ServiceDisabledError),
         (403, classic("rateLimitExceeded"), errors.RateLimitedError),
-        (403, {"message": "Quota exceeded for quota metric 'Q' and limit 'Queries per minute'"}, errors.RateLimitedError),
+        (
+            403,
+            {"message": "Quota exceeded for quota metric 'Q' and limit 'Queries per minute'"},
+            errors.RateLimitedError,
+        ),
         (409, classic("operationInProgress"), errors.BusyError),
         (409, classic("instanceAlreadyExists"), errors.AlreadyExistsError),
         (409, {"message": "There were concurrent policy changes.", "status": "ABORTED"}, errors.StaleVersionError),
         (412, classic("staleData", "Condition does not match."), errors.StaleVersionError),
         (400, classic("invalid", "Invalid request since instance is not running."), errors.InstanceNotRunningError),
-        (400, {"message": "Service account x@p.iam.gserviceaccount.com does not exist."}, errors.PrincipalNotFoundError),
+        (
+            400,
+            {"message": "Service account x@p.iam.gserviceaccount.com does not exist."},
+            errors.PrincipalNotFoundError,
+        ),
         (400, classic("invalid", "Invalid request: Tier"), errors.InvalidRequestError),
         (401, {"message": "no", "status": "UNAUTHENTICATED"}, errors.UnauthenticatedError),
         (429, {"message": "slow down"}, errors.RateLimitedError),
@@ -61,7 +69,9 @@ def test_error_info_wins_over_status_and_names_the_service() -> None:
 
 
 def test_service_is_found_in_the_sentence_of_an_old_answer() -> None:
-    error = parse(403, classic("accessNotConfigured", "Enable it by visiting https://x/apis/api/iam.googleapis.com/overview"))
+    error = parse(
+        403, classic("accessNotConfigured", "Enable it by visiting https://x/apis/api/iam.googleapis.com/overview")
+    )
     assert isinstance(error, errors.ServiceDisabledError)
     assert error.service == "iam.googleapis.com"
 
@@ -74,7 +84,15 @@ def test_a_refused_permission_is_named_and_both_causes_are_said() -> None:
     assert "or the project or the object does not exist" in str(error)
 
 
-@pytest.mark.parametrize("raw", [b"", b"<html>\nBad\n gateway</html>", b"[1]", b'{"error": 5}', b'{"error": {"errors": "x"}}'])
+def test_a_services_name_is_no_permission() -> None:
+    error = parse(403, {"message": "Not found or permission denied for service(s): run.googleapis.com"})
+    assert isinstance(error, errors.PermissionDeniedError)
+    assert error.permission == ""
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"<html>\nBad\n gateway</html>", b"[1]", b'{"error": 5}', b'{"error": {"errors": "x"}}']
+)
 def test_any_body_gives_a_typed_error_of_one_line(raw: bytes) -> None:
     error = parse(502, raw=raw)
     assert isinstance(error, errors.ServerError)

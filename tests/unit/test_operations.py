@@ -12,7 +12,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.operations import pause_before_poll
 
-from tests.unit.fakes import DONE, NOT_FOUND, bad, cloud, ok
+from tests.unit.fakes import DONE, Answer, NOT_FOUND, bad, cloud, ok
 
 PATH = "v1/projects/demo-project/instances/db"
 OPERATIONS = "GET v1/projects/demo-project/operations"
@@ -43,7 +43,9 @@ def test_an_operation_that_is_done_at_once_is_not_polled() -> None:
 
 
 def test_a_running_operation_is_polled_until_done_even_if_not_visible_at_first() -> None:
-    made = cloud({OPERATIONS: NO_OPERATIONS, f"PATCH {PATH}": RUNNING, f"{OPERATIONS}/op-1": [NOT_FOUND, RUNNING, DONE]})
+    made = cloud(
+        {OPERATIONS: NO_OPERATIONS, f"PATCH {PATH}": RUNNING, f"{OPERATIONS}/op-1": [NOT_FOUND, RUNNING, DONE]}
+    )
     cloud_sql.write(made.google, "PATCH", PATH, "db", body={})
     assert made.transport.lines.count(f"{OPERATIONS}/op-1") == 3
 
@@ -85,7 +87,7 @@ def test_an_operation_in_flight_is_waited_for_before_a_write() -> None:
 
 
 def test_409_waits_for_the_operation_that_got_there_first() -> None:
-    found = [NO_OPERATIONS, ok({"items": [{"name": "op-1", "status": "PENDING"}]})]
+    found: list[Answer] = [NO_OPERATIONS, ok({"items": [{"name": "op-1", "status": "PENDING"}]})]
     busy = bad(409, "operationInProgress")
     made = cloud({OPERATIONS: found, f"PATCH {PATH}": busy, f"{OPERATIONS}/op-1": DONE})
     with pytest.raises(StateChangedError):

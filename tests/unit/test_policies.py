@@ -121,7 +121,7 @@ def test_a_new_account_that_google_does_not_see_yet_is_waited_for_up_to_two_minu
     made = cloud({READ: ok(POLICY), WRITE: [unseen, unseen, ok()]})
     assert converge(member(), made.google).changed
     made = cloud({READ: ok(POLICY), WRITE: unseen})
-    with pytest.raises(NotVisibleYetError, match="mlflow_ops.gcp.service_account"):
+    with pytest.raises(NotVisibleYetError, match=r"mlflow_ops\.gcp\.service_account"):
         converge(member(), made.google)
     assert 110 < made.time.seconds < 140
 

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.checksums import crc32c
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import converge
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import GoogleError, OutcomeUnknownError, RefusedError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    GoogleError,
+    OutcomeUnknownError,
+    RefusedError,
+)
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Action
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.secret_manager import (
     PayloadMismatchError,

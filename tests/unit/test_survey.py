@@ -31,7 +31,9 @@ BACKEND = declared(
 )
 
 
-def ask(entries: list[dict[str, Any]], answers: dict[str, Answer | list[Answer]]) -> tuple[list[str], list[str], list[str]]:
+def ask(
+    entries: list[dict[str, Any]], answers: dict[str, Answer | list[Answer]]
+) -> tuple[list[str], list[str], list[str]]:
     made = cloud(answers)
     parsed = parse_entries(entries, PROJECT)
     plans = survey(parsed, made.google)
@@ -120,7 +122,10 @@ def test_nothing_asked_is_nothing_planned() -> None:
         ({"owner": "o", "module": "bucket", "params": {"name": "x", "colour": 1}}, "colour"),
         ({"owner": "o", "module": "bucket", "params": {"name": "gs://x"}}, "3 to 63"),
         ({"owner": "o", "module": "secret", "params": {"name": "s", "value": "hunter2"}}, "leave out value"),
-        ({"owner": "o", "module": "sql_user", "params": {"instance": "i", "name": "x", "password": "hunter2"}}, "secrets"),
+        (
+            {"owner": "o", "module": "sql_user", "params": {"instance": "i", "name": "x", "password": "hunter2"}},
+            "secrets",
+        ),
     ],
 )
 def test_entries_are_checked_with_their_own_modules_spec(entry: dict[str, Any], text: str) -> None:

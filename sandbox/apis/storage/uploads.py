@@ -1,14 +1,15 @@
 """objects.insert: media, multipart and resumable uploads: https://cloud.google.com/storage/docs/uploads-downloads."""
 
-import json
+import asyncio
 import re
 import secrets
 from pathlib import Path
 
-from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp import web
 
 from sandbox.apis.storage import API, OBJECTS, check_preconditions, find_bucket
 from sandbox.apis.storage.content import BLOCK, new_file, object_key, receive, store_object
+from sandbox.apis.storage.multipart import split_multipart
 from sandbox.core.documents import Json
 from sandbox.core.errors import ApiError, classic
 from sandbox.core.routing import Answer, Call, Route
@@ -102,25 +103,17 @@ async def _receive_media(call: Call, file: Path) -> Json:
 
 async def _receive_multipart(call: Call, file: Path) -> Json:
     """multipart/related: the resource as JSON, then the bytes."""
+    raw = new_file(call)
     try:
-        reader = await call.request.multipart()
-        given = json.loads(await (await _body_part(reader)).read(decode=True))
-        media = await _body_part(reader)
-    except (ValueError, AssertionError, KeyError) as error:
+        await receive(call.request.content.iter_chunked(BLOCK), raw)
+        given, content_type = await asyncio.to_thread(split_multipart, call.request.headers["Content-Type"], raw, file)
+    except (ValueError, KeyError) as error:
         raise _bad_multipart() from error
-    if content_type := media.headers.get("Content-Type"):
+    finally:
+        raw.unlink(missing_ok=True)
+    if content_type:
         given.setdefault("contentType", content_type)
-    with file.open("wb") as target:
-        while block := await media.read_chunk(BLOCK):
-            target.write(block)
     return _named(call, given)
-
-
-async def _body_part(reader: MultipartReader) -> BodyPartReader:
-    part = await reader.next()
-    if not isinstance(part, BodyPartReader):
-        raise _bad_multipart()
-    return part
 
 
 def _bad_multipart() -> ApiError:

@@ -1,5 +1,6 @@
 """An instance with a database, a built-in and an IAM user, shared by the tests of connectors and proxy."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,8 +38,6 @@ def prepare(sandbox: Sandbox) -> Prepared:
 
 def write_key(directory: Path, key: Json) -> Path:
     """A key as the file that clients want."""
-    import json
-
     path = directory / f"{key['client_email'].partition('@')[0]}.json"
     path.write_text(json.dumps(key))
     return path

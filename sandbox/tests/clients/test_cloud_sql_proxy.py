@@ -11,13 +11,22 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sandbox.tests.clients.database import CONNECTION_NAME, DATABASE, INSTANCE, PASSWORD, USER, Prepared, prepare, write_key
+from sandbox.tests.clients.database import (
+    CONNECTION_NAME,
+    DATABASE,
+    INSTANCE,
+    PASSWORD,
+    USER,
+    Prepared,
+    prepare,
+    write_key,
+)
 from sandbox.tests.running import CACHE, Sandbox
 
 BINARY = CACHE / "cloud-sql-proxy-2.25.3" / "cloud-sql-proxy"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def prepared(sandbox: Sandbox) -> Prepared:
     """The instance; and the proxy must be there (`python -m sandbox up` builds it into the cache)."""
     if not os.access(BINARY, os.X_OK):
@@ -49,7 +58,9 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def connection_test(sandbox: Sandbox, key: Path, *options: str, name: str = CONNECTION_NAME) -> subprocess.CompletedProcess[str]:
+def connection_test(
+    sandbox: Sandbox, key: Path, *options: str, name: str = CONNECTION_NAME
+) -> subprocess.CompletedProcess[str]:
     """A proxy that must not come up: `--run-connection-test` makes it end with Google's words."""
     fixed = [f"--sqladmin-api-endpoint={sandbox.url}", "--run-connection-test", "--port=0", f"--credentials-file={key}"]
     command = [str(BINARY), *fixed, *options, name]
@@ -76,7 +87,7 @@ def test_a_key_file_and_a_connection_test(sandbox: Sandbox, prepared: Prepared, 
 
 
 def test_application_default_credentials_from_the_metadata_server(
-    sandbox: Sandbox, prepared: Prepared, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GCE_METADATA_HOST", sandbox.url.removeprefix("http://"))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -108,7 +119,9 @@ def test_a_missing_role_is_refused_in_googles_words(sandbox: Sandbox, prepared: 
         (CONNECTION_NAME.replace("europe-west3", "us-central1"), "region was mismatched"),
     ],
 )
-def test_a_wrong_name_is_explained(sandbox: Sandbox, prepared: Prepared, tmp_path: Path, name: str, fragment: str) -> None:
+def test_a_wrong_name_is_explained(
+    sandbox: Sandbox, prepared: Prepared, tmp_path: Path, name: str, fragment: str
+) -> None:
     done = connection_test(sandbox, write_key(tmp_path, prepared.key), name=name)
     assert done.returncode != 0
     assert fragment in done.stdout + done.stderr

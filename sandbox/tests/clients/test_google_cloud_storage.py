@@ -2,19 +2,19 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
-from google.api_core import exceptions
-from google.cloud import storage
 
 from sandbox.tests.running import PROJECT, Sandbox
+from sandbox.tests.untyped import exceptions, storage
 
 BUCKET = "df_traffic_cyclist1"
 MIB = 1 << 20
 
 
 @pytest.fixture
-def client(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> storage.Client:
+def client(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Any:
     """As the operator, by application default credentials."""
     monkeypatch.setenv("API_ENDPOINT_OVERRIDE", sandbox.url)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(sandbox.key_file))
@@ -22,7 +22,7 @@ def client(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> storage.Client:
 
 
 @pytest.fixture
-def bucket(client: storage.Client) -> storage.Bucket:
+def bucket(client: Any) -> Any:
     """The bucket, made once."""
     try:
         return client.get_bucket(BUCKET)
@@ -30,8 +30,11 @@ def bucket(client: storage.Client) -> storage.Bucket:
         return client.create_bucket(BUCKET, location="europe-west3")
 
 
-def test_small_and_resumable_uploads_come_back_whole(bucket: storage.Bucket, tmp_path: Path) -> None:
-    for name, size in (("mlflow-artifacts/1/a/naive name+%/é.json", 11), ("mlflow-artifacts/1/a/model.bin", 9 * MIB + 7)):
+def test_small_and_resumable_uploads_come_back_whole(bucket: Any, tmp_path: Path) -> None:
+    for name, size in (
+        ("mlflow-artifacts/1/a/naive name+%/é.json", 11),
+        ("mlflow-artifacts/1/a/model.bin", 9 * MIB + 7),
+    ):
         source, target = tmp_path / "source", tmp_path / "target"
         source.write_bytes(os.urandom(size))
         blob = bucket.blob(name, chunk_size=MIB if size > MIB else None)
@@ -42,13 +45,17 @@ def test_small_and_resumable_uploads_come_back_whole(bucket: storage.Bucket, tmp
     assert bucket.blob("mlflow-artifacts/1/a/model.bin").download_as_bytes(start=5, end=9) == source.read_bytes()[5:10]
 
 
-def test_listing_deleting_and_conditions(client: storage.Client, bucket: storage.Bucket) -> None:
+def test_listing_deleting_and_conditions(client: Any, bucket: Any) -> None:
     for name in ("tree/x/1", "tree/x/2", "tree/y"):
         bucket.blob(name).upload_from_string(name)
     found = client.list_blobs(BUCKET, prefix="tree/", delimiter="/")
     assert [blob.name for blob in found] == ["tree/y"]
     assert found.prefixes == {"tree/x/"}
-    assert [blob.name for blob in client.list_blobs(BUCKET, prefix="tree/", page_size=1)] == ["tree/x/1", "tree/x/2", "tree/y"]
+    assert [blob.name for blob in client.list_blobs(BUCKET, prefix="tree/", page_size=1)] == [
+        "tree/x/1",
+        "tree/x/2",
+        "tree/y",
+    ]
     with pytest.raises(exceptions.PreconditionFailed):
         bucket.blob("tree/y").upload_from_string("again", if_generation_match=0)
     with pytest.raises(exceptions.Conflict):
@@ -57,7 +64,7 @@ def test_listing_deleting_and_conditions(client: storage.Client, bucket: storage
     assert list(client.list_blobs(BUCKET)) == []
 
 
-def test_policies_and_settings(bucket: storage.Bucket) -> None:
+def test_policies_and_settings(bucket: Any) -> None:
     bucket.iam_configuration.uniform_bucket_level_access_enabled = True
     bucket.iam_configuration.public_access_prevention = "enforced"
     bucket.labels = {"app": "mlflow"}

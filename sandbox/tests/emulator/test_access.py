@@ -78,7 +78,7 @@ def test_the_projects_number_addresses_it_too(operator: Client) -> None:
     assert operator.get(f"/v3/projects/{NUMBER}")["name"] == f"projects/{NUMBER}"
 
 
-def test_a_role_counts_at_once_and_its_removal_too(sandbox: Sandbox, operator: Client, nobody: Client) -> None:
+def test_a_role_counts_at_once_and_its_removal_too(operator: Client, nobody: Client) -> None:
     before = operator.must("POST", f"{POLICY}:getIamPolicy", {})
     operator.bind("roles/cloudsql.viewer", nobody.email)
     assert nobody.call("GET", "instances").status == 200
@@ -124,7 +124,10 @@ def test_audit_configuration_and_conditions_survive(operator: Client) -> None:
     [
         ({"role": "cloudsql.client", "members": ["user:a@b.c"]}, "Role cloudsql.client is not supported"),
         ({"role": "roles/viewer", "members": ["ada"]}, "Invalid member"),
-        ({"role": "roles/viewer", "members": [f"serviceAccount:gone@{PROJECT}.iam.gserviceaccount.com"]}, "does not exist"),
+        (
+            {"role": "roles/viewer", "members": [f"serviceAccount:gone@{PROJECT}.iam.gserviceaccount.com"]},
+            "does not exist",
+        ),
     ],
 )
 def test_a_policy_that_google_refuses_changes_nothing(

@@ -4,11 +4,10 @@ import time
 
 import pytest
 import requests
-from cryptography.hazmat.primitives.asymmetric import rsa
-from google.auth import crypt, jwt
 
 from sandbox.core.documents import Json
-from sandbox.tests.running import ATTACHED, PROJECT, SCOPE, Client, Sandbox
+from sandbox.tests.running import ATTACHED, PROJECT, Client, Sandbox
+from sandbox.tests.untyped import SCOPE, crypt, jwt
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
@@ -90,7 +89,9 @@ def test_bindings_of_a_deleted_account_stay_dead(sandbox: Sandbox, operator: Cli
     old = operator.get(f"serviceAccounts/{first.email}")
     operator.must("DELETE", f"serviceAccounts/{first.email}")
     assert first.call("GET", "instances").status == 401
-    members = [m for b in operator.must("POST", f"/v1/projects/{PROJECT}:getIamPolicy", {})["bindings"] for m in b["members"]]
+    members = [
+        m for b in operator.must("POST", f"/v1/projects/{PROJECT}:getIamPolicy", {})["bindings"] for m in b["members"]
+    ]
     assert f"deleted:serviceAccount:{first.email}?uid={old['uniqueId']}" in members
     second = sandbox.account("phoenix-account")
     assert second.call("GET", "instances").status == 403
@@ -101,7 +102,9 @@ def test_impersonation_needs_the_token_creator(sandbox: Sandbox, operator: Clien
     assert operator.call("POST", path, {"scope": [SCOPE]}).status == 403
     creator = sandbox.account("impersonator", "roles/iam.serviceAccountTokenCreator")
     answer = creator.must("POST", path, {"scope": [SCOPE], "lifetime": "600s"})
-    reply = operator.call("POST", f"/v1/projects/{PROJECT}:testIamPermissions", {}, Authorization=f"Bearer {answer['accessToken']}")
+    reply = operator.call(
+        "POST", f"/v1/projects/{PROJECT}:testIamPermissions", {}, Authorization=f"Bearer {answer['accessToken']}"
+    )
     assert reply.status == 200
     assert sandbox.requests()[-1]["principal"] == key["client_email"]
 

@@ -6,9 +6,11 @@ from sandbox.core.documents import Json
 from sandbox.tests.running import PROJECT, Client, Sandbox
 
 INSTANCE = "mlflow-metadata"
+# Non-breaking hyphens, as pasted from a web page.
+NON_ASCII_TIER = "db\u2011g1\u2011small"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def instance(sandbox: Sandbox) -> Json:
     """One running instance for the module."""
     return sandbox.create_instance(INSTANCE)
@@ -44,7 +46,7 @@ def test_both_versions_serve_the_same_instance(instance: Json, operator: Client)
     assert "/v1/" in instance["selfLink"]
 
 
-def test_the_absent_instance_is_404_with_googles_reason(operator: Client, instance: Json) -> None:
+def test_the_absent_instance_is_404_with_googles_reason(operator: Client) -> None:
     reply = operator.call("GET", "instances/nope")
     assert (reply.status, reply.reason) == (404, "instanceDoesNotExist")
     assert reply.message == "The Cloud SQL instance does not exist."
@@ -56,7 +58,7 @@ def test_the_absent_instance_is_404_with_googles_reason(operator: Client, instan
         ({"name": "Upper"}, "Invalid instance name"),
         ({"databaseVersion": "POSTGRES_99"}, "POSTGRES_99"),
         ({"region": "europe-north9"}, "Invalid region"),
-        ({"settings": {"tier": "db‑g1‑small", "edition": "ENTERPRISE"}}, "Invalid Tier"),
+        ({"settings": {"tier": NON_ASCII_TIER, "edition": "ENTERPRISE"}}, "Invalid Tier"),
         ({"settings": {"tier": "db-custom-3-3840", "edition": "ENTERPRISE"}}, "Invalid Tier"),
         ({"settings": {"tier": "db-f1-micro", "tierr": "x"}}, 'Unknown name "tierr"'),
         ({"settings": {"tier": "db-f1-micro", "availabilityType": "HA"}}, "settings.availabilityType"),
@@ -66,7 +68,7 @@ def test_the_absent_instance_is_404_with_googles_reason(operator: Client, instan
     ],
 )
 def test_what_cloud_sql_refuses_at_creation(operator: Client, change: Json, fragment: str) -> None:
-    body = {"name": "other", "region": "europe-west3", "databaseVersion": "POSTGRES_14"}
+    body: Json = {"name": "other", "region": "europe-west3", "databaseVersion": "POSTGRES_14"}
     body |= {"settings": {"tier": "db-f1-micro", "edition": "ENTERPRISE"}} | change
     reply = operator.call("POST", "instances", body)
     assert reply.status == 400
@@ -74,13 +76,13 @@ def test_what_cloud_sql_refuses_at_creation(operator: Client, change: Json, frag
     assert operator.call("GET", "instances/other").status == 404
 
 
-def test_a_taken_name_is_409(operator: Client, instance: Json) -> None:
+def test_a_taken_name_is_409(operator: Client) -> None:
     body = {"name": INSTANCE, "region": "europe-west3", "databaseVersion": "POSTGRES_14"}
     reply = operator.call("POST", "instances", body | {"settings": {"tier": "db-f1-micro"}})
     assert (reply.status, reply.reason) == (409, "instanceAlreadyExists")
 
 
-def test_list_filters_by_name_and_label(operator: Client, instance: Json) -> None:
+def test_list_filters_by_name_and_label(operator: Client) -> None:
     operator.wait(operator.must("PATCH", f"instances/{INSTANCE}", {"settings": {"userLabels": {"env": "dev"}}}))
     for term in (f"name:{INSTANCE}", "settings.userLabels.env:dev", f"name={INSTANCE} AND settings.userLabels.env:dev"):
         found = operator.get(f"instances?filter={term}")
@@ -88,7 +90,7 @@ def test_list_filters_by_name_and_label(operator: Client, instance: Json) -> Non
     assert "items" not in operator.get("instances?filter=settings.userLabels.env:prod")
 
 
-def test_an_operation_goes_pending_running_done_and_only_one_runs_at_a_time(operator: Client, instance: Json) -> None:
+def test_an_operation_goes_pending_running_done_and_only_one_runs_at_a_time(operator: Client) -> None:
     operation = operator.must("PATCH", f"instances/{INSTANCE}", {"settings": {"storageAutoResizeLimit": "50"}})
     assert operation["status"] == "PENDING"
     assert "startTime" not in operation
@@ -105,7 +107,7 @@ def test_an_operation_goes_pending_running_done_and_only_one_runs_at_a_time(oper
     assert settings(operator)["storageAutoResizeLimit"] == "50"
 
 
-def test_a_patch_merges_objects_replaces_lists_and_bumps_the_version(operator: Client, instance: Json) -> None:
+def test_a_patch_merges_objects_replaces_lists_and_bumps_the_version(operator: Client) -> None:
     before = settings(operator)
     network = {"name": "office", "value": "192.0.2.0/24"}
     wanted = {"ipConfiguration": {"authorizedNetworks": [network]}, "backupConfiguration": {"enabled": True}}
@@ -117,7 +119,7 @@ def test_a_patch_merges_objects_replaces_lists_and_bumps_the_version(operator: C
     assert int(after["settingsVersion"]) == int(before["settingsVersion"]) + 1
 
 
-def test_put_resets_what_is_left_out(operator: Client, instance: Json) -> None:
+def test_put_resets_what_is_left_out(operator: Client) -> None:
     wanted = {"tier": "db-f1-micro", "settingsVersion": settings(operator)["settingsVersion"]}
     operator.wait(operator.must("PUT", f"instances/{INSTANCE}", {"settings": wanted}))
     assert settings(operator)["backupConfiguration"]["enabled"] is False
@@ -125,7 +127,7 @@ def test_put_resets_what_is_left_out(operator: Client, instance: Json) -> None:
     assert (reply.status, reply.reason) == (400, "required")
 
 
-def test_a_stale_settings_version_is_412(operator: Client, instance: Json) -> None:
+def test_a_stale_settings_version_is_412(operator: Client) -> None:
     reply = operator.call("PATCH", f"instances/{INSTANCE}", {"settings": {"settingsVersion": "1"}})
     assert (reply.status, reply.reason) == (412, "staleData")
 
@@ -139,13 +141,13 @@ def test_a_stale_settings_version_is_412(operator: Client, instance: Json) -> No
         {"region": "us-central1"},
     ],
 )
-def test_what_an_instance_cannot_become_is_refused(operator: Client, instance: Json, body: Json) -> None:
+def test_what_an_instance_cannot_become_is_refused(operator: Client, body: Json) -> None:
     before = settings(operator)
     assert operator.call("PATCH", f"instances/{INSTANCE}", body).status == 400
     assert settings(operator) == before
 
 
-def test_deletion_protection_holds(operator: Client, instance: Json) -> None:
+def test_deletion_protection_holds(operator: Client) -> None:
     protect: Json = {"settings": {"deletionProtectionEnabled": True}}
     operator.wait(operator.must("PATCH", f"instances/{INSTANCE}", protect))
     reply = operator.call("DELETE", f"instances/{INSTANCE}")
@@ -155,7 +157,7 @@ def test_deletion_protection_holds(operator: Client, instance: Json) -> None:
     operator.wait(operator.must("PATCH", f"instances/{INSTANCE}", protect))
 
 
-def test_databases_are_created_listed_and_dropped(operator: Client, instance: Json) -> None:
+def test_databases_are_created_listed_and_dropped(operator: Client) -> None:
     created = operator.must("POST", f"instances/{INSTANCE}/databases", {"name": "runs", "charset": "utf8"})
     assert created["status"] == "DONE"
     assert created["targetLink"].endswith(f"/instances/{INSTANCE}/databases/runs")
@@ -167,7 +169,7 @@ def test_databases_are_created_listed_and_dropped(operator: Client, instance: Js
     assert operator.call("GET", f"instances/{INSTANCE}/databases/runs").status == 404
 
 
-def test_users_hide_passwords_and_the_type_of_built_in_ones(operator: Client, instance: Json) -> None:
+def test_users_hide_passwords_and_the_type_of_built_in_ones(operator: Client) -> None:
     operator.must("POST", f"instances/{INSTANCE}/users", {"name": "ada", "password": "s3cret-value"})
     iam = {"name": f"trainer@{PROJECT}.iam", "type": "CLOUD_IAM_SERVICE_ACCOUNT"}
     operator.must("POST", f"instances/{INSTANCE}/users", iam)
@@ -182,13 +184,13 @@ def test_users_hide_passwords_and_the_type_of_built_in_ones(operator: Client, in
     assert operator.call("DELETE", f"instances/{INSTANCE}/users?name=ada").status == 404
 
 
-def test_an_iam_user_is_named_without_the_suffix(operator: Client, instance: Json) -> None:
+def test_an_iam_user_is_named_without_the_suffix(operator: Client) -> None:
     body = {"name": f"x@{PROJECT}.iam.gserviceaccount.com", "type": "CLOUD_IAM_SERVICE_ACCOUNT"}
     reply = operator.call("POST", f"instances/{INSTANCE}/users", body)
     assert (reply.status, ".gserviceaccount.com" in reply.message) == (400, True)
 
 
-def test_a_stopped_instance_says_so_and_starts_again(operator: Client, instance: Json) -> None:
+def test_a_stopped_instance_says_so_and_starts_again(operator: Client) -> None:
     for policy, status in (("NEVER", 400), ("ALWAYS", 200)):
         operator.wait(operator.must("PATCH", f"instances/{INSTANCE}", {"settings": {"activationPolicy": policy}}))
         reply = operator.call("GET", f"instances/{INSTANCE}/users")
@@ -197,7 +199,7 @@ def test_a_stopped_instance_says_so_and_starts_again(operator: Client, instance:
     assert operator.call("GET", f"instances/{INSTANCE}/databases/postgres").status == 200
 
 
-def test_tiers_and_flags(operator: Client, instance: Json) -> None:
+def test_tiers_and_flags(operator: Client) -> None:
     tiers = {tier["tier"]: tier for tier in operator.get("tiers")["items"]}
     assert "europe-west3" in tiers["db-f1-micro"]["region"]
     flags = {flag["name"]: flag for flag in operator.get("/v1/flags?databaseVersion=POSTGRES_14")["items"]}
@@ -209,7 +211,7 @@ def test_an_error_inside_a_done_operation(sandbox: Sandbox, operator: Client) ->
     """A state directory of the cluster that PostgreSQL may not enter makes the work fail, not the call."""
     sandbox.state.joinpath("postgresql").chmod(0o700)
     try:
-        body = {"name": "broken", "region": "europe-west3", "databaseVersion": "POSTGRES_14"}
+        body: Json = {"name": "broken", "region": "europe-west3", "databaseVersion": "POSTGRES_14"}
         body |= {"settings": {"tier": "db-f1-micro"}}
         operation = operator.wait(operator.must("POST", "instances", body))
     finally:

@@ -45,7 +45,11 @@ def test_a_bucket_is_patched_with_metageneration(operator: Client) -> None:
     stale = operator.call("PATCH", f"{B}?ifMetagenerationMatch=999", {"labels": {"a": "b"}})
     assert (stale.status, stale.reason) == (412, "conditionNotMet")
     query = f"?ifMetagenerationMatch={before['metageneration']}"
-    change = {"versioning": {"enabled": True}, "softDeletePolicy": {"retentionDurationSeconds": 0}, "labels": {"env": None}}
+    change = {
+        "versioning": {"enabled": True},
+        "softDeletePolicy": {"retentionDurationSeconds": 0},
+        "labels": {"env": None},
+    }
     after = operator.must("PATCH", B + query, change)
     assert after["versioning"] == {"enabled": True}
     assert after["softDeletePolicy"]["retentionDurationSeconds"] == "0"

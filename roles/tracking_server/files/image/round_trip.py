@@ -1,7 +1,9 @@
 """Log a run through the tracking server, read it back, and remove it for good. Leaves nothing behind."""
 
 import os
+import pathlib
 import sys
+import tempfile
 
 from mlflow import MlflowClient
 from mlflow.cli import gc
@@ -21,8 +23,8 @@ def log_run(client):
 
 def read_back(client, run_id):
     run = client.get_run(run_id)
-    with open(client.download_artifacts(run_id, "check.txt")) as file:
-        text = file.read()
+    with tempfile.TemporaryDirectory() as folder:
+        text = pathlib.Path(client.download_artifacts(run_id, "check.txt", folder)).read_text()
     if (run.data.metrics.get("value"), run.data.params.get("check"), text) != (METRIC, "round trip", TEXT):
         raise SystemExit(f"run {run_id} came back different: {run.data} {text!r}")
 

@@ -1,0 +1,20 @@
+"""Clients that ship no types, imported as Any in one place, so that mypy stays strict everywhere else."""
+
+import importlib
+from typing import Any
+
+from sandbox.core.documents import Json
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+
+crypt: Any = importlib.import_module("google.auth.crypt")
+jwt: Any = importlib.import_module("google.auth.jwt")
+exceptions: Any = importlib.import_module("google.api_core.exceptions")
+pg8000: Any = importlib.import_module("pg8000")
+storage: Any = importlib.import_module("google.cloud.storage")
+
+
+def credentials_of(key: Json) -> Any:
+    """google-auth's credentials of a service account key."""
+    service_account: Any = importlib.import_module("google.oauth2.service_account")
+    return service_account.Credentials.from_service_account_info(key, scopes=[SCOPE])

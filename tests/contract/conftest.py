@@ -1,0 +1,77 @@
+"""A real emulator for the contract tests, one for the session, and the modules run against it in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.contract.bench import Bench
+
+ROOT = Path(__file__).resolve().parents[2]
+_STARTUP_SECONDS = 30
+
+
+def _address() -> str:
+    """A loopback address of our own, so that other emulators and other test runs don't matter."""
+    return f"127.77.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 1}"
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Bench]:
+    """The emulator; a failure to start fails the tests, it does not skip them."""
+    address = _address()
+    # The emulator's PostgreSQL runs unprivileged and must be able to enter the folder.
+    with tempfile.TemporaryDirectory(prefix="contract-", ignore_cleanup_errors=True) as folder:
+        state = Path(folder) / "state"
+        Path(folder).chmod(0o711)
+        command = [sys.executable, "-m", "sandbox", "serve", "--state", str(state)]
+        command += ["--address", address, "--loopback", address, "--operation-seconds", "0.05"]
+        log = Path(folder) / "log"
+        with log.open("w") as output:
+            process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            _wait(process, f"http://{address}:9011/health", log)
+            key = json.loads((state / "operator.json").read_text())
+            yield Bench(f"http://{address}:9010/", f"http://{address}:9011/", key)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=30)
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + _STARTUP_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"the emulator ended with {process.returncode}:\n{log.read_text()}")
+        try:
+            if requests.get(url, timeout=2).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    pytest.fail(f"the emulator did not answer within {_STARTUP_SECONDS} s:\n{log.read_text()}")
+
+
+@pytest.fixture
+def fresh(emulator: Bench) -> Bench:
+    """The emulator with an empty project."""
+    emulator.reset()
+    return emulator
+
+
+@pytest.fixture(scope="module")
+def furnished(emulator: Bench) -> Bench:
+    """The emulator with all services on and an instance, for a whole file of tests."""
+    emulator.reset()
+    emulator.enable_all()
+    emulator.run("sql_instance", **emulator.INSTANCE)
+    return emulator

@@ -1,0 +1,75 @@
+"""Through ansible-playbook itself: options by module_defaults, check mode with a diff, and that nothing leaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.contract.bench import Bench, writes
+from tests.contract.test_project import declared, with_password
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = Path(sys.executable).parent
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+
+
+def environment(folder: Path) -> dict[str, str]:
+    configuration = folder / "ansible.cfg"
+    configuration.write_text(
+        f"[defaults]\ncollections_path = {ROOT / '.ansible' / 'collections'}\ninterpreter_python = {sys.executable}\n"
+        "localhost_warning = False\ninventory_unparsed_warning = False\n"
+    )
+    return {**os.environ, "ANSIBLE_CONFIG": str(configuration), "ANSIBLE_NOCOLOR": "1"}
+
+
+def play(bench: Bench, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """One plan and then every module, all with options from the action group's defaults."""
+    tasks: list[dict[str, Any]] = [{"mlflow_ops.gcp.plan": {"resources": declared()}}]
+    tasks += [{f"mlflow_ops.gcp.{entry['module']}": with_password(entry)} for entry in declared()[:6]]
+    playbook = [
+        {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "module_defaults": {"group/mlflow_ops.gcp.all": bench.common},
+            "tasks": tasks,
+        }
+    ]
+    path = folder / "play.yml"
+    path.write_text(yaml.safe_dump(playbook))
+    command = [str(PROGRAMS / "ansible-playbook"), "-i", "localhost,", "-c", "local", str(path), *arguments]
+    return subprocess.run(command, env=environment(folder), text=True, capture_output=True, check=False)
+
+
+def test_check_mode_then_a_real_run(fresh: Bench, tmp_path: Path) -> None:
+    with fresh.without_writes():
+        checked = play(fresh, tmp_path, "--check", "--diff", "-vvv")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "changed=6" in checked.stdout
+    assert '+    "display_name": "MLflow"' in checked.stdout
+    assert fresh.key["private_key"][100:140] not in checked.stdout
+    with fresh.recorded() as seen:
+        real = play(fresh, tmp_path)
+    assert real.returncode == 0, real.stdout + real.stderr
+    assert "changed=6" in real.stdout
+    assert len(writes(seen)) == 7
+
+
+def test_every_module_is_documented_with_examples_that_fit_and_in_the_action_group(tmp_path: Path) -> None:
+    command = [str(PROGRAMS / "ansible-doc"), "--json", *(f"mlflow_ops.gcp.{module}" for module in MODULES)]
+    done = subprocess.run(command, env=environment(tmp_path), text=True, capture_output=True, check=True)
+    documented = json.loads(done.stdout)
+    assert sorted(documented) == [f"mlflow_ops.gcp.{module}" for module in MODULES]
+    for name, found in documented.items():
+        assert found["examples"].strip(), name
+        assert found["return"], name
+        assert {"check_mode", "diff_mode", "idempotent"} <= set(found["doc"]["attributes"]), name
+        for task in yaml.safe_load(found["examples"]):
+            assert set(task.get(name, {})) <= set(found["doc"]["options"]), name
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
+    assert sorted(runtime["action_groups"]["all"]) == MODULES
