@@ -21,11 +21,12 @@ from sandbox.core.settings import Settings, UnsafeAddressError
 from sandbox.core.store import StateInUseError, Store
 from sandbox.core.world import World
 from sandbox.postgres import binaries
-from sandbox.postgres.cluster import SocketPathError
+from sandbox.postgres.cluster import ClusterError, SocketPathError, require_reachable
 
 WANTED_POSTGRES = 14
 # A chunk of a resumable upload arrives as one body, which handlers stream; what they read whole is JSON.
 LARGEST_JSON = 4 << 20
+PROBLEMS = (UnsafeAddressError, StateInUseError, SocketPathError, ClusterError, binaries.UnavailableError, OSError)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             operation_seconds=arguments.operation_seconds,
         )
         asyncio.run(serve(settings))
-    except (UnsafeAddressError, StateInUseError, SocketPathError, binaries.UnavailableError, OSError) as error:
+    except PROBLEMS as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -76,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def serve(settings: Settings) -> None:
     """Bring everything up, wait for a signal, take everything down."""
+    stop = _stop_event()
     _prepare_folder(settings.state)
     _report_postgres(settings)
     store = Store(settings.state)
@@ -91,7 +93,7 @@ async def serve(settings: Settings) -> None:
         await _listen(runners[0], settings.listen_addresses, settings.port)
         await _listen(runners[1], [settings.loopback], settings.management_port)
         print(f"sandbox of project {settings.project} listens on {settings.url}", flush=True)
-        await _until_signal()
+        await stop.wait()
     finally:
         listener.stop()
         for runner in runners:
@@ -112,11 +114,11 @@ async def _listen(runner: web.AppRunner, addresses: list[str], port: int) -> Non
         await web.TCPSite(runner, address, port, shutdown_timeout=2.0).start()
 
 
-async def _until_signal() -> None:
+def _stop_event() -> asyncio.Event:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop
 
 
 def _prepare_folder(state: Path) -> None:
@@ -126,6 +128,7 @@ def _prepare_folder(state: Path) -> None:
     clusters.mkdir(mode=0o711, exist_ok=True)
     if os.geteuid() == 0:
         state.chmod(0o711)
+    require_reachable(clusters)
 
 
 def _report_postgres(settings: Settings) -> None:

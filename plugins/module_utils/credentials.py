@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import CredentialsError
 
-TOKEN_VARIABLE = "GOOGLE_OAUTH_ACCESS_TOKEN"
+ENVIRONMENT_VARIABLE = "GOOGLE_OAUTH_ACCESS_TOKEN"
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
 
@@ -97,7 +97,7 @@ def find_credentials(params: Mapping[str, Any], environment: Mapping[str, str] =
         return GoogleAuthToken(_from_info(info, "credentials_contents"), _name(info, "credentials_contents"))
     if params.get("credentials_file"):
         return _from_file(str(params["credentials_file"]))
-    if token := environment.get(TOKEN_VARIABLE):
+    if token := environment.get(ENVIRONMENT_VARIABLE):
         # Not by the option's own fallback: it would then exclude credentials that the task names.
         return FixedToken(token.strip())
     return _default()

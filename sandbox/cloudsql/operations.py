@@ -12,7 +12,7 @@ from sandbox.core.store import Store
 
 LOG = logging.getLogger(__name__)
 OPERATIONS = "operations"
-KEPT = 1000
+KEPT = 200
 # How much of an operation's time it waits in the queue.
 PENDING_SHARE = 0.2
 

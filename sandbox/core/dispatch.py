@@ -2,7 +2,7 @@
 
 import logging
 
-from aiohttp import web
+from aiohttp import ClientError, web
 
 from sandbox.access.enforcement import ANONYMOUS, is_allowed
 from sandbox.core.documents import Json, timestamp
@@ -14,6 +14,8 @@ from sandbox.core.services import is_enabled
 from sandbox.core.world import World
 
 LOG = logging.getLogger(__name__)
+# Nobody reads this answer; the recorder shows it.
+CLIENT_CLOSED_REQUEST = 499
 
 
 class Dispatcher:
@@ -32,8 +34,13 @@ class Dispatcher:
             response = answer if isinstance(answer, web.StreamResponse) else _json(call, answer)
         except ApiError as error:
             response = web.json_response(error.body, status=error.code)
-        except ConnectionError:
-            raise
+        except web.HTTPException as error:
+            response = web.json_response(
+                modern(error.status, error.reason, "INVALID_ARGUMENT").body, status=error.status
+            )
+        except (ConnectionError, ClientError) as error:
+            LOG.debug("%s %s: the client went away: %r", request.method, raw_path, error)
+            response = web.Response(status=CLIENT_CLOSED_REQUEST)
         except Exception:
             LOG.exception("%s %s failed inside the sandbox", request.method, raw_path)
             response = web.json_response(modern(500, "Internal error encountered.").body, status=500)

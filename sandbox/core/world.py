@@ -34,6 +34,7 @@ class World:
             for service in FIRST_SERVICES:
                 enable(self.store, service)
         self.store.commit()
+        self._remove_stray_files()
 
     async def reset(self) -> None:
         """Back to a fresh project: clusters dropped, recorder emptied; the operator's key stays valid."""
@@ -46,11 +47,12 @@ class World:
         for name, key in keys.items():
             self.store.put(KEYS, name, key)
         self.prepare()
-        self.remove_files()
         self.recorder.clear()
 
-    def remove_files(self) -> None:
-        """Delete what Cloud Storage keeps outside the store and no document refers to any more."""
+    def _remove_stray_files(self) -> None:
+        """Delete objects' bytes that nothing refers to: a kill leaves such files, and so does a reset."""
         for folder in ("objects", "uploads"):
+            known = {document["file"] for _, document in self.store.items(folder)}
             for path in (self.settings.state / folder).glob("*"):
-                path.unlink()
+                if path.name not in known:
+                    path.unlink()

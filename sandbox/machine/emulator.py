@@ -37,7 +37,8 @@ def ensure(
         record = sandbox.private / "emulator.json"
         known = json.loads(record.read_text()) if record.exists() else {}
         running = _find(sandbox)
-        if running and known.get("description") == description and known.get("pid") in running and _healthy(addresses):
+        same = known.get("description") == description and known.get("pid") in running
+        if same and is_healthy(management_url(addresses)):
             step.outcome = management_url(addresses)
             return
         stop(sandbox)
@@ -70,6 +71,16 @@ def management_url(addresses: Addresses) -> str:
 def url(addresses: Addresses) -> str:
     """Base of the emulated APIs, the same for the host, the target and containers."""
     return f"http://{addresses.gateway}:{API_PORT}"
+
+
+def is_healthy(management: str) -> bool:
+    """Whether an emulator answers at a management port."""
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy of the environment is not for loopback
+        try:
+            return session.get(f"{management}/health", timeout=5).ok
+        except requests.RequestException:
+            return False
 
 
 def log_of(sandbox: Sandbox) -> Path:
@@ -110,19 +121,10 @@ def _start(sandbox: Sandbox, arguments: list[str]) -> int:
 def _wait(sandbox: Sandbox, addresses: Addresses, pid: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if _healthy(addresses):
+        if is_healthy(management_url(addresses)):
             return
         if not processes.alive(pid):
             last = log_of(sandbox).read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
             raise SandboxError(f"The emulator ended at its start: {last[0]} (log: {log_of(sandbox)})")
         time.sleep(0.1)
     raise SandboxError(f"The emulator is not healthy after {_START_SECONDS} s: see {log_of(sandbox)}")
-
-
-def _healthy(addresses: Addresses) -> bool:
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            return session.get(f"{management_url(addresses)}/health", timeout=2).ok
-        except requests.RequestException:
-            return False

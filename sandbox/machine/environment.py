@@ -4,7 +4,8 @@ import argparse
 import shlex
 from typing import Any
 
-from sandbox.machine import card
+from sandbox.machine import card, emulator
+from sandbox.machine.errors import SandboxError
 from sandbox.machine.identity import Sandbox, add_name, named
 
 
@@ -16,7 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """`python -m sandbox env`."""
     sandbox = named(arguments)
-    print(exports(variables(sandbox, card.read(sandbox))))
+    connection = card.read(sandbox)
+    if not emulator.is_healthy(connection["management_url"]):
+        raise SandboxError(f"Sandbox {sandbox.name!r} is not running any more: `up` starts it again.")
+    print(exports(variables(sandbox, connection)))
     return 0
 
 

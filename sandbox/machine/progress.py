@@ -62,8 +62,9 @@ class Progress:
             self._steps.append(step)
         try:
             yield step
-        except BaseException:
-            self.say(f"{step.seconds:6.1f} s  {title}: failed")
+        except BaseException as error:
+            how = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            self.say(f"{step.seconds:6.1f} s  {title}: {how}")
             raise
         else:
             self.outcomes[title] = step.outcome

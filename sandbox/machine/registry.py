@@ -73,7 +73,7 @@ class Registry:
         path, _, tag = reference.partition("/")[2].rpartition(":")
         with self._progress.step(f"Push {path.rpartition('/')[2]}") as step:
             image = self._client.images.get(reference)
-            if self._image_id(path, tag) == image.id:
+            if image.id in self._ids(path, tag):
                 step.outcome = "there already"
                 return
             local = f"{self._addresses.loopback}:{_PORT}/{path}"
@@ -89,10 +89,12 @@ class Registry:
                 raise SandboxError(f"Pushing {local}:{tag} to the sandbox's registry failed: {event['error']}")
         step.outcome = "done"
 
-    def _image_id(self, path: str, tag: str) -> str | None:
-        """Docker's id of the image that the registry has under a tag."""
+    def _ids(self, path: str, tag: str) -> list[str | None]:
+        """What Docker may call the image that the registry has under a tag: by its configuration or by its manifest."""
         reply = self._get(f"{path}/manifests/{tag}", {"Accept": ", ".join(_TYPES)})
-        return str(reply.json()["config"]["digest"]) if reply.ok and "config" in reply.json() else None
+        if not reply.ok:
+            return []
+        return [reply.json().get("config", {}).get("digest"), reply.headers.get("Docker-Content-Digest")]
 
     def _wait(self) -> None:
         deadline = time.monotonic() + _START_SECONDS

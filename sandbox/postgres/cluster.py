@@ -234,6 +234,12 @@ def version_of(binaries: Path) -> tuple[int, int]:
     return int(major), int(minor or 0)
 
 
+def require_reachable(folder: Path) -> None:
+    """Refuse a folder that PostgreSQL's unprivileged user cannot pass through. Raises ClusterError."""
+    if _as_unprivileged(["test", "-x", str(folder)]).returncode:
+        raise ClusterError(f"the user {UNPRIVILEGED} cannot reach {folder}: every folder above it needs o+x")
+
+
 def _as_unprivileged(command: list[str]) -> subprocess.CompletedProcess[str]:
     """Run a PostgreSQL program: as `nobody` when root, since PostgreSQL refuses root."""
     account = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None

@@ -6,7 +6,7 @@ import importlib
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any, ClassVar
@@ -57,11 +57,8 @@ class Bench:
         given = {name: value for name, value in {**self.common, **options}.items() if value is not None}
         arguments = {**given, "_ansible_check_mode": check, "_ansible_diff": True}
         printed = StringIO()
-        with patch_module_args(arguments), redirect_stdout(printed):
-            try:
-                loaded.main()
-            except SystemExit:
-                pass
+        with patch_module_args(arguments), redirect_stdout(printed), suppress(SystemExit):
+            loaded.main()
         return printed.getvalue()
 
     def answer(self, module: str, *, check: bool = False, **options: Any) -> dict[str, Any]:

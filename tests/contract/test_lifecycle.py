@@ -79,7 +79,7 @@ def test_life(furnished: Bench, life: Any) -> None:
 
 
 def test_an_instances_life(furnished: Bench) -> None:
-    options = {**Bench.INSTANCE, "name": "short-lived", "database_flags": {"log_connections": "on"}}
+    options: dict[str, Any] = {**Bench.INSTANCE, "name": "short-lived", "database_flags": {"log_connections": "on"}}
     with furnished.without_writes():
         predicted = furnished.run("sql_instance", check=True, **options)
     with furnished.recorded() as seen:
@@ -113,7 +113,7 @@ def test_an_instances_life(furnished: Bench) -> None:
 @pytest.mark.parametrize("flag", ["log_min_duration_statement", "max_connections"])
 def test_the_flags_api_says_what_restarts(furnished: Bench, flag: str) -> None:
     with furnished.without_writes():
-        options = {"name": "db", "database_flags": {flag: "50"}, "allow_restart": True}
+        options: dict[str, Any] = {"name": "db", "database_flags": {flag: "50"}, "allow_restart": True}
         (change,) = furnished.run("sql_instance", check=True, **options)["changes"]
     assert change["blast_radius"] == ("restarts the database" if flag == "max_connections" else "safe")
 
@@ -137,7 +137,7 @@ def test_bindings_on_objects(furnished: Bench, module: str) -> None:
     name = f"binding-{module}"
     furnished.run(module, name=name)
     role = {"bucket": "roles/storage.objectUser", "secret": "roles/secretmanager.secretAccessor"}[module]
-    options = {module: name, "role": role, "member": MEMBER}
+    options: dict[str, Any] = {module: name, "role": role, "member": MEMBER}
     with furnished.without_writes():
         assert furnished.run(f"{module}_iam_member", check=True, **options)["changed"]
     with furnished.recorded() as seen:
@@ -163,7 +163,7 @@ def test_a_full_bucket_is_not_deleted(furnished: Bench) -> None:
 
 def test_passwords_and_keys_are_never_printed(furnished: Bench) -> None:
     secret_parts = ("corr3ct-horse", furnished.key["private_key"][100:140].split("\n")[0])
-    options = {"instance": "db", "name": "quiet", "password": "corr3ct-horse"}
+    options: dict[str, Any] = {"instance": "db", "name": "quiet", "password": "corr3ct-horse"}
     printed = furnished.output("sql_user", check=True, **options) + furnished.output("sql_user", **options)
     printed += furnished.output("sql_user", update_password="always", **options)
     printed += furnished.output("sql_user", credentials_contents=furnished.key, **options)

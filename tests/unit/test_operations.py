@@ -12,7 +12,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.operations import pause_before_poll
 
-from tests.unit.fakes import DONE, Answer, NOT_FOUND, bad, cloud, ok
+from tests.unit.fakes import DONE, NOT_FOUND, Answer, bad, cloud, ok
 
 PATH = "v1/projects/demo-project/instances/db"
 OPERATIONS = "GET v1/projects/demo-project/operations"

@@ -49,9 +49,11 @@ async def resume(call: Call) -> Answer:
     if total is None or received < total:
         headers = {"Range": f"bytes=0-{received - 1}"} if received else {}
         return web.Response(status=RESUME_INCOMPLETE, headers=headers | {"X-GUploader-UploadID": upload_id})
-    call.world.store.delete(UPLOADS, upload_id)
     given = upload["given"] | _claimed_hash(call)
-    return await store_object(call, upload["bucket"], given, file, upload["query"])
+    try:
+        return await store_object(call, upload["bucket"], given, file, upload["query"])
+    finally:
+        call.world.store.delete(UPLOADS, upload_id)
 
 
 async def cancel(call: Call) -> Answer:
@@ -85,6 +87,8 @@ async def _receive_chunk(call: Call, file: Path) -> int | None:
     found = re.fullmatch(r"bytes (?:(\d+)-(\d+|\*)|\*)/(\d+|\*)", header)
     if not found:
         raise classic(400, f"Failed to parse Content-Range header: {header!r}", "badRequest")
+    # A kill between the swap and its answer left the session without its file.
+    file.touch(mode=0o600)
     received = file.stat().st_size
     if found[1] is not None:
         start = int(found[1])

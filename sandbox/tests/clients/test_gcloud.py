@@ -83,9 +83,9 @@ def test_policies_of_project_and_secret(gcloud: Gcloud, sandbox: Sandbox) -> Non
     assert accessed["payload"]["data"] == "dG9wIHNlY3JldA=="
 
 
-def test_services_and_storage(gcloud: Gcloud, tmp_path: Path) -> None:
+def test_services_and_storage(gcloud: Gcloud, sandbox: Sandbox, tmp_path: Path) -> None:
     gcloud("services enable monitoring.googleapis.com")
-    assert "monitoring.googleapis.com" in [one["config"]["name"] for one in gcloud("services list --enabled")]
+    assert sandbox.operator.get("services/monitoring.googleapis.com")["state"] == "ENABLED"
     gcloud("storage buckets create gs://df_traffic_cyclist1 --location=europe-west3 --uniform-bucket-level-access")
     source = tmp_path / "model.bin"
     source.write_bytes(os.urandom(100_000))

@@ -11,13 +11,19 @@ from sandbox.tests.running import ATTACHED, PROJECT, Sandbox
 BUCKET = "survives"
 
 
-@pytest.fixture
-def own_sandbox() -> Iterator[Sandbox]:
-    """A process of the test's own, with operations long enough to be killed in."""
-    sandbox = Sandbox(operation_seconds=0.6)
-    sandbox.reset()
+@pytest.fixture(scope="module")
+def slow_sandbox() -> Iterator[Sandbox]:
+    """A process of the module's own, with operations long enough to be killed in."""
+    sandbox = Sandbox(operation_seconds=0.3)
     yield sandbox
     sandbox.destroy()
+
+
+@pytest.fixture
+def own_sandbox(slow_sandbox: Sandbox) -> Sandbox:
+    """A fresh project in it."""
+    slow_sandbox.reset()
+    return slow_sandbox
 
 
 def postmasters(sandbox: Sandbox) -> list[str]:

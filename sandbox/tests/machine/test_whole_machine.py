@@ -12,9 +12,8 @@ from typing import Any
 
 import docker
 import pytest
-import requests
 
-from sandbox.machine import card, engine, files, processes
+from sandbox.machine import card, emulator, engine, files, processes
 from sandbox.machine.identity import CHECKOUT, LABEL, Sandbox, sandbox
 from sandbox.machine.up import lock_of
 
@@ -66,14 +65,12 @@ def on_target(place: Sandbox, line: str) -> subprocess.CompletedProcess[str]:
 
 
 def healthy(place: Sandbox) -> bool:
-    with requests.Session() as session:
-        session.trust_env = False
-        return session.get(f"{card.read(place)['management_url']}/health", timeout=5).json()["status"] == "ok"
+    return emulator.is_healthy(card.read(place)["management_url"])
 
 
 def left_of(client: docker.DockerClient, place: Sandbox) -> list[object]:
     """Everything on this machine that belongs to a sandbox."""
-    mine = {"label": f"{LABEL}={place.id}"}
+    mine: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={place.id}"}
     paths = [place.state, place.card, place.vault]
     return [
         *client.containers.list(all=True, filters=mine),
@@ -92,10 +89,10 @@ def test_the_target_is_a_bare_debian_that_ansible_can_use(place: Sandbox) -> Non
 
 
 def test_the_registry_answers_for_the_real_names_and_nothing_leaves(place: Sandbox) -> None:
-    asked = on_target(place, "curl -s -o /dev/null -w '%{http_code} ' https://gcr.io/v2/ https://ghcr.io/v2/")
-    assert asked.stdout.split() == ["200", "200"]
-    tags = on_target(place, "curl -s https://ghcr.io/v2/mlflow/mlflow/tags/list")
-    assert "v2.22.0" in tags.stdout
+    mlflow = on_target(place, "curl -sS https://ghcr.io/v2/mlflow/mlflow/tags/list")
+    assert "v2.22.0" in mlflow.stdout, mlflow.stderr
+    proxy = on_target(place, "curl -sS https://gcr.io/v2/cloud-sql-connectors/cloud-sql-proxy/tags/list")
+    assert "2.25.3" in proxy.stdout, proxy.stderr
     google = on_target(place, "curl -sS https://iamcredentials.googleapis.com/")
     assert "no alternative certificate subject name" in google.stderr
 
@@ -127,8 +124,12 @@ def test_a_removed_target_comes_back_empty(place: Sandbox, client: docker.Docker
 def test_a_killed_emulator_comes_back(place: Sandbox) -> None:
     for pid in processes.find(place.id, "emulator"):
         os.kill(pid, signal.SIGKILL)
+    line = [sys.executable, "-m", "sandbox", "env", "--name", place.name]
+    refused = subprocess.run(line, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "is not running any more" in refused.stderr
     assert "restarted" in command(place, "up")
-    assert healthy(place)
+    assert "export SANDBOX_URL=" in command(place, "env")
 
 
 @pytest.mark.parametrize("seconds", [0.8, 1.6, 3.0])
