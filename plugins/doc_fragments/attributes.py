@@ -26,8 +26,9 @@ attributes:
     description: Run again with the same options it sends no write.
     support: full
   action_group:
-    description: Belongs to the action group C(mlflow_ops.gcp.all), for C(module_defaults).
+    description: Its common options can be set once for a play, by C(module_defaults) of this group.
     support: full
+    membership: [mlflow_ops.gcp.all]
 """
 
     # Of modules that only read.
@@ -44,6 +45,7 @@ attributes:
     description: It never changes anything.
     support: full
   action_group:
-    description: Belongs to the action group C(mlflow_ops.gcp.all), for C(module_defaults).
+    description: Its common options can be set once for a play, by C(module_defaults) of this group.
     support: full
+    membership: [mlflow_ops.gcp.all]
 """

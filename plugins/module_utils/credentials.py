@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -88,7 +87,7 @@ class GoogleAuthToken:
             raise CredentialsError(f"Google gave no access token for {self._what}: {reason}") from error
 
 
-def find_credentials(params: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> TokenSource:
+def find_credentials(params: Mapping[str, Any], environment: Mapping[str, str]) -> TokenSource:
     """The credentials that the task's options name, else a token of the environment, else application default ones."""
     if params.get("access_token"):
         return FixedToken(str(params["access_token"]).strip())

@@ -8,7 +8,6 @@ and for storage with ``/storage/v1/``.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -29,9 +28,7 @@ def environment_variable(api: str) -> str:
     return f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api.upper()}"
 
 
-def resolve_endpoints(
-    overrides: Mapping[str, str | None] | None, environment: Mapping[str, str] = os.environ
-) -> dict[str, str]:
+def resolve_endpoints(overrides: Mapping[str, str | None] | None, environment: Mapping[str, str]) -> dict[str, str]:
     """The base address of every API; raises RefusedError for what is no http(s) address."""
     resolved = {}
     for api, default in GOOGLE.items():

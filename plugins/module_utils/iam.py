@@ -26,7 +26,7 @@ _FIELDS = {"display_name": "displayName", "description": "description"}
 
 def service_account_email(account_id: str, project: str) -> str:
     """The address Google gives an account; a domain-scoped project (example.com:p) turns around."""
-    domain, _, short = project.rpartition(":")
+    domain, _colon, short = project.rpartition(":")
     return f"{account_id}@{f'{short}.{domain}' if domain else short}.iam.gserviceaccount.com"
 
 

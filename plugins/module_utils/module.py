@@ -36,7 +36,8 @@ def common_spec() -> dict[str, Any]:
         "endpoints": {
             "type": "dict",
             "options": {
-                api: {"type": "str", "fallback": (env_fallback, [environment_variable(api)])} for api in GOOGLE
+                api: {"type": "str", "no_log": False, "fallback": (env_fallback, [environment_variable(api)])}
+                for api in GOOGLE
             },
         },
     }
@@ -61,7 +62,7 @@ def connect(module: AnsibleModule) -> Google:
     if not params.get("project"):
         raise RefusedError("no project: set project, or the environment variable GOOGLE_CLOUD_PROJECT")
     try:
-        tokens = find_credentials(params)
+        tokens = find_credentials(params, os.environ)
     except ImportError as error:
         module.fail_json(msg=missing_required_lib("google-auth"), exception=str(error))
     session = Session(tokens, transport.PooledTransport())

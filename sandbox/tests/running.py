@@ -216,7 +216,7 @@ def _answers(management: str) -> bool:
 
 
 def _free_loopback_address() -> str:
-    """An address of 127/8 that nobody uses: the clients' ports (9010, 3307) are fixed, so sandboxes differ by address."""
+    """An address of 127/8 that nobody uses: clients fix the port 3307, so sandboxes differ by address."""
     while True:
         address = f"127.{100 + secrets.randbelow(100)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(190)}"
         with socket.socket() as probe:

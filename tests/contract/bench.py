@@ -115,8 +115,8 @@ class Bench:
 
     def google(self) -> Google:
         """A client as the operator, to act behind the modules' back."""
-        session = Session(find_credentials({"credentials_contents": self.key}), PooledTransport())
-        return Google(session, resolve_endpoints(self.endpoints), PROJECT)
+        session = Session(find_credentials({"credentials_contents": self.key}, {}), PooledTransport())
+        return Google(session, resolve_endpoints(self.endpoints, {}), PROJECT)
 
 
 def writes(seen: list[dict[str, Any]]) -> list[str]:

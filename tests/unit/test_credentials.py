@@ -79,7 +79,7 @@ def test_why_google_gave_no_token_is_told() -> None:
 
 
 def test_an_access_token_is_used_as_it_is() -> None:
-    tokens = find_credentials({"access_token": " ya29.x\n"})
+    tokens = find_credentials({"access_token": " ya29.x\n"}, {})
     assert isinstance(tokens, FixedToken)
     assert tokens.token() == "ya29.x"
     assert tokens.renew("ya29.x") is None
@@ -99,7 +99,7 @@ def test_a_key_may_come_as_text_as_dictionary_or_as_file(key: dict[str, Any], tm
         {"credentials_contents": json.dumps(key)},
         {"credentials_file": path},
     ):
-        assert isinstance(find_credentials(params), GoogleAuthToken)
+        assert isinstance(find_credentials(params, {}), GoogleAuthToken)
 
 
 def test_application_default_credentials_are_the_default(
@@ -108,16 +108,16 @@ def test_application_default_credentials_are_the_default(
     path = tmp_path / "adc.json"
     path.write_text(json.dumps(key))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
-    assert isinstance(find_credentials({}), GoogleAuthToken)
+    assert isinstance(find_credentials({}, {}), GoogleAuthToken)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     with pytest.raises(CredentialsError, match="set credentials_file"):
-        find_credentials({})
+        find_credentials({}, {})
 
 
 @pytest.mark.parametrize("contents", ["{nope", "[]", '"x"', {"type": "service_account", "private_key": "s3cr3t"}])
 def test_bad_contents_are_one_line_without_the_key(contents: Any) -> None:
     with pytest.raises(CredentialsError) as caught:
-        find_credentials({"credentials_contents": contents})
+        find_credentials({"credentials_contents": contents}, {})
     assert "\n" not in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
 
@@ -128,7 +128,7 @@ def test_a_bad_file_is_named(content: str | None, tmp_path: Path) -> None:
     if content is not None:
         path.write_text(content)
     with pytest.raises(CredentialsError, match=r"key\.json"):
-        find_credentials({"credentials_file": str(path)})
+        find_credentials({"credentials_file": str(path)}, {})
 
 
 def test_endpoints_come_from_the_option_then_gclouds_variable_then_google() -> None:
