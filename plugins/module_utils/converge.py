@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google, segment
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     AlreadyExistsError,
     BusyError,
@@ -32,6 +32,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
     Presence,
     Resource,
 )
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.service_usage import is_on, read_service
 
 # Newly enabled services and newly made accounts: iam/docs/access-change-propagation says minutes.
 SERVICE_PATIENCE = 300.0
@@ -73,10 +74,9 @@ def observe(resource: Resource, google: Google) -> Observed:
 def is_enabled(google: Google, service: str) -> bool:
     """Whether the project has the service enabled; false if the caller may not know."""
     try:
-        found = google.find("serviceusage", f"v1/projects/{google.project}/services/{segment(service)}")
+        return is_on(read_service(google, service))
     except GoogleError:
         return False
-    return bool(found and found.get("state") == "ENABLED")
 
 
 def predict(resource: Resource, google: Google) -> Outcome:

@@ -113,6 +113,9 @@ class PrincipalNotFoundError(InvalidRequestError):
 class UnauthenticatedError(GoogleApiError):
     """401."""
 
+    def describe(self) -> str:
+        return f"{super().describe()}: Google does not accept the access token; it may have run out, get a new one"
+
 
 class PermissionDeniedError(GoogleApiError):
     """403 without further meaning. Historically also Google's answer for things that do not exist."""

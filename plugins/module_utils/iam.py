@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google, segment
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import RefusedError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import PermissionDeniedError, RefusedError
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import BlastRadius, Change, Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
     ABSENT,
@@ -21,6 +21,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import JsonObject
 
 _API = "iam"
+_VISIBILITY_PATIENCE = 120.0
 _FIELDS = {"display_name": "displayName", "description": "description"}
 
 
@@ -90,9 +91,23 @@ class ServiceAccount(Resource):
         if plan.action is plans.Action.CREATE:
             body = {"accountId": self.params["account_id"], "serviceAccount": account}
             google.write("POST", _API, path, body)
+            self._await_visibility(google)
         else:
             body = {"serviceAccount": account, "updateMask": ",".join(account)}
             google.write("PATCH", _API, f"{path}/{segment(self.name)}", body)
+
+    def _await_visibility(self, google: Google) -> None:
+        """Google answers 404 or 403 for a moment after a creation, which is no reason to fail."""
+        started = google.clock.now()
+        attempt = 0
+        while google.clock.now() - started < _VISIBILITY_PATIENCE:
+            try:
+                if google.find(_API, f"{self._path(google)}/{segment(self.name)}") is not None:
+                    return
+            except PermissionDeniedError:
+                pass
+            google.clock.sleep(0.2 + google.clock.full_jitter(attempt, longest=10.0))
+            attempt += 1
 
     def result(self, google: Google, observed: Observed) -> dict[str, Any]:
         return {**super().result(google, observed), "email": self.name}

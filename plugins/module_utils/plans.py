@@ -170,7 +170,8 @@ def managed_keys(field: str, desired: Mapping[str, Any] | None, actual: Mapping[
             continue
         if wanted is None or found is None or str(wanted) != str(found):
             reason = "is to be removed" if wanted is None else "differs" if found is not None else "is not set"
-            changes.append(Change(f"{field}.{key}", found, wanted, reason))
+            # Google keeps labels and flags as strings, whatever YAML made of them.
+            changes.append(Change(f"{field}.{key}", found, None if wanted is None else str(wanted), reason))
     return changes
 
 

@@ -26,6 +26,21 @@ _TIMEOUT = 600.0
 _PROPAGATION = 300.0
 
 
+def service_path(google: Google, name: str) -> str:
+    """A service's path."""
+    return f"v1/projects/{segment(google.project)}/services/{segment(name)}"
+
+
+def read_service(google: Google, name: str) -> JsonObject:
+    """A service of the project; one request for all who ask."""
+    return google.once(("service", name), lambda: google.get(_API, service_path(google, name)))
+
+
+def is_on(service: JsonObject) -> bool:
+    """Whether the project may use it."""
+    return bool(service.get("state") == "ENABLED")
+
+
 class ProjectService(Resource):
     """A Google API that the project may use."""
 
@@ -41,13 +56,9 @@ class ProjectService(Resource):
         if not re.fullmatch(r"[a-z0-9.-]+\.[a-z]+", self.name):
             raise RefusedError(f"name {self.name!r} is no service name: write it as sqladmin.googleapis.com")
 
-    def _path(self, google: Google) -> str:
-        return f"v1/projects/{segment(google.project)}/services/{segment(self.name)}"
-
     def read(self, google: Google) -> Observed:
-        body = google.get(_API, self._path(google))
-        enabled = body.get("state") == "ENABLED"
-        return Observed(Presence.PRESENT if enabled else Presence.ABSENT, body)
+        body = read_service(google, self.name)
+        return Observed(Presence.PRESENT if is_on(body) else Presence.ABSENT, body)
 
     def plan(self, observed: Observed) -> Plan:
         if observed.exists == (not self.wants_absence):
@@ -58,15 +69,16 @@ class ProjectService(Resource):
 
     def apply(self, google: Google, plan: Plan, observed: Observed) -> None:
         del observed
+        path = service_path(google, self.name)
         if plan.action is plans.Action.DELETE:
             # Google itself refuses if the service was used lately or others depend on it.
             body: JsonObject = {"disableDependentServices": False, "checkIfServiceHasUsage": "CHECK"}
-            self._finish(google, google.write("POST", _API, f"{self._path(google)}:disable", body))
+            self._finish(google, google.write("POST", _API, f"{path}:disable", body))
             return
-        self._finish(google, google.write("POST", _API, f"{self._path(google)}:enable", {}))
+        self._finish(google, google.write("POST", _API, f"{path}:enable", {}))
         wait_until(
-            lambda: google.get(_API, self._path(google)),
-            lambda seen: bool(seen.get("state") == "ENABLED"),
+            lambda: google.get(_API, path),
+            is_on,
             f"enabling {self.name}",
             _PROPAGATION,
             google.clock,

@@ -43,7 +43,7 @@ extends_documentation_fragment:
   - mlflow_ops.gcp.attributes.read_only
 attributes:
   diff_mode:
-    description: Returns what would change, though nothing does.
+    description: Prints what would change, though nothing does.
     support: full
 seealso:
   - module: mlflow_ops.gcp.sql_instance
@@ -169,7 +169,6 @@ def main() -> None:
         changed=False,
         plans=[{"owner": entry.owner, **plan.as_result()} for entry, plan in zip(entries, plans, strict=True)],
         pending_owners=pending_owners(entries, plans),
-        diff=[plan.as_diff() for plan in plans if plan.applicable],
     )
 
 

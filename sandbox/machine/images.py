@@ -54,7 +54,7 @@ class Images:
         """Debian 13, the base of the others."""
         with self._progress.step("Image debian") as step:
             self._mirror = apt.mirror(self._sandbox.id)
-            key = files.fingerprint([_SUITE, *_TRIM, repr(self._mirror), str(self._can_pull(_DEBIAN))])
+            key = files.fingerprint([_SUITE, *_TRIM, repr(self._mirror)])
             return self._kept("debian", key, step, self._make_debian)
 
     def target(self, base: str) -> str:
@@ -86,20 +86,20 @@ class Images:
             return reference
         if not present and self._can_pull(reference) and self._pull(reference, step):
             return reference
-        made = self._client.images.get(make(step))
-        made.tag(reference)
+        self._client.images.get(make(step)).tag(reference)
+        step.outcome = step.outcome.replace("built", f"built here, as {_registry(reference)} gave none", 1)
         return reference
 
     def _kept(self, name: str, key: str, step: Step, make: Callable[[str, Step], None]) -> str:
         """The image of a content key, made when it is missing. The tag comes last: a killed build leaves none."""
         tag = f"mlflow-sandbox/{name}:{key}"
         with files.lock(self._sandbox.cache / "locks" / f"image-{name}.lock"):
-            if self._find(tag):
-                step.outcome = "there already"
+            if present := self._find(tag):
+                step.outcome = "there already" if _KEY in present.labels else "there already, pulled"
                 return tag
             make(tag, step)
-        image = self._client.images.get(tag)
-        step.outcome = step.outcome or f"built, {image.attrs['Size'] / 1e6:.0f} MB"
+        size = self._client.images.get(tag).attrs["Size"] / 1e6
+        step.outcome = step.outcome or f"built, {size:.0f} MB"
         return tag
 
     def _make_debian(self, tag: str, step: Step) -> None:
@@ -129,8 +129,7 @@ class Images:
             self._client.api.import_image_from_file(str(archive), repository, version, changes)
 
     def _make_proxy(self, step: Step) -> str:
-        recipe = _RECIPES / "cloud-sql-proxy"
-        key = files.fingerprint([recipe, downloads.PROXY_VERSION])
+        key = files.fingerprint([_RECIPES / "cloud-sql-proxy" / "Dockerfile", downloads.PROXY_VERSION])
 
         def build(tag: str, step: Step) -> None:
             binary = downloads.proxy(self._sandbox, step)
@@ -140,14 +139,14 @@ class Images:
 
     def _make_mlflow(self, base: Callable[[], str], step: Step) -> str:
         recipe = _RECIPES / "mlflow"
+        locks = [recipe / "requirements.txt", recipe / "build-tools.txt"]
 
         def build(tag: str, step: Step) -> None:
-            locks = [recipe / "requirements.txt", recipe / "build-tools.txt"]
             wheels = downloads.wheels(self._sandbox, locks, step)
             step.doing = "waiting for its base"
             self._install_mlflow(base(), wheels, tag, step)
 
-        key = files.fingerprint([_SUITE, recipe])
+        key = files.fingerprint([_SUITE, recipe / "install.sh", *locks])
         return self._kept("mlflow", key, step, build)
 
     def _install_mlflow(self, base: str, wheels: Path, tag: str, step: Step) -> None:

@@ -237,7 +237,7 @@ def version_of(binaries: Path) -> tuple[int, int]:
 def require_reachable(folder: Path) -> None:
     """Refuse a folder that PostgreSQL's unprivileged user cannot pass through. Raises ClusterError."""
     if _as_unprivileged(["test", "-x", str(folder)]).returncode:
-        raise ClusterError(f"the user {UNPRIVILEGED} cannot reach {folder}: every folder above it needs o+x")
+        raise ClusterError(f"the user {_user()} cannot reach {folder}: every folder above it needs o+x")
 
 
 def _as_unprivileged(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -258,9 +258,11 @@ def _as_unprivileged(command: list[str]) -> subprocess.CompletedProcess[str]:
             check=False,
         )
     except PermissionError as error:
-        raise ClusterError(
-            f"the user {UNPRIVILEGED} may not run {command[0]}: every folder above it needs o+x"
-        ) from error
+        raise ClusterError(f"the user {_user()} may not run {command[0]}: every folder above it needs o+x") from error
+
+
+def _user() -> str:
+    return UNPRIVILEGED if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
 
 def _give_away(*paths: Path) -> None:

@@ -6,7 +6,8 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_instance import FIELDS, SqlInstance, patches
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_fields import FIELDS, patches
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_instance import SqlInstance
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import converge, predict
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     OperationFailedError,
@@ -273,6 +274,15 @@ def test_google_says_which_flag_restarts(flag: str, known: dict[str, Any], radiu
     assert change.blast_radius is radius
 
 
+def test_a_private_network_is_the_same_with_its_address_in_front_and_cannot_be_unset() -> None:
+    network = "projects/p/global/networks/n"
+    body = golden(ipConfiguration={"privateNetwork": f"https://www.googleapis.com/compute/v1/{network}"})
+    assert plan(body, ip_configuration={"private_network": network}).changes == ()
+    assert plan(body, ip_configuration={"private_network": f"{network}2"}).action is Action.REFUSE
+    made = plan(body, ip_configuration={"private_network": ""}, allow_restart=True)
+    assert "new name" in made.refused[0].refusal
+
+
 def test_flags_are_compared_as_a_map_and_sent_with_those_that_are_not_ours() -> None:
     body = golden(databaseFlags=[{"name": "b", "value": "2"}, {"name": "a", "value": "1"}, {"name": "c", "value": "3"}])
     assert plan(body, database_flags={"a": "1", "b": 2}).changes == ()
@@ -289,12 +299,19 @@ def test_patches_hold_the_changed_fields_alone_and_run_in_order() -> None:
         database_version="POSTGRES_16",
         data_disk_size_gb=20,
         user_labels={"a": "b"},
+        database_flags={"max_connections": 9},
         allow_restart=True,
     )
     assert patches(made, body) == [
         {"settings": {"activationPolicy": "ALWAYS"}},
         {"databaseVersion": "POSTGRES_16"},
-        {"settings": {"dataDiskSizeGb": "20", "userLabels": {"a": "b"}}},
+        {
+            "settings": {
+                "dataDiskSizeGb": "20",
+                "userLabels": {"a": "b"},
+                "databaseFlags": [{"name": "max_connections", "value": "9"}],
+            }
+        },
     ]
     made = plan(GOLDEN, activation_policy="NEVER", storage_auto_resize=False, allow_restart=True)
     assert [list(p["settings"]) for p in patches(made, GOLDEN)] == [["storageAutoResize"], ["activationPolicy"]]
@@ -440,6 +457,7 @@ def test_a_creation_names_the_missing_options_before_anything_is_sent(missing: s
         ({"tier": "db\u2011f1\u2011micro"}, "hyphens"),
         ({"name": "Db_1"}, "lower-case"),
         ({"database_version": "MYSQL_8_0"}, "only PostgreSQL"),
+        ({"database_flags": {"cloudsql.iam_authentication": True}}, "in quotes"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_asked(options: dict[str, Any], text: str) -> None:

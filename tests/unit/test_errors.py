@@ -44,6 +44,8 @@ def classic(reason: str, message: str = "said Google") -> dict[str, Any]:
             errors.PrincipalNotFoundError,
         ),
         (400, classic("invalid", "Invalid request: Tier"), errors.InvalidRequestError),
+        (400, {"message": "The network does not exist."}, errors.InvalidRequestError),
+        (400, {"message": "Invalid member list"}, errors.InvalidRequestError),
         (401, {"message": "no", "status": "UNAUTHENTICATED"}, errors.UnauthenticatedError),
         (429, {"message": "slow down"}, errors.RateLimitedError),
         (500, classic("backendError"), errors.ServerError),
@@ -54,6 +56,11 @@ def test_status_and_reason_decide_the_type(
     status: int, error: dict[str, Any] | None, kind: type[errors.GoogleApiError]
 ) -> None:
     assert type(parse(status, error)) is kind
+
+
+def test_googles_sentence_comes_first() -> None:
+    text = str(parse(400, classic("invalid", "Tier  is\nwrong.")))
+    assert text == f"Tier is wrong (400 invalid, GET {URL})"
 
 
 def test_error_info_wins_over_status_and_names_the_service() -> None:

@@ -35,7 +35,7 @@ def test_only_given_keys_of_a_map_count_and_null_removes() -> None:
     actual = {"kept": "1", "changed": "old", "removed": "x"}
     changes = plans.managed_keys("labels", {"changed": "new", "removed": None, "gone": None, "added": 5}, actual)
     assert [(c.field, c.before, c.after) for c in changes] == [
-        ("labels.added", None, 5),
+        ("labels.added", None, "5"),
         ("labels.changed", "old", "new"),
         ("labels.removed", "x", None),
     ]

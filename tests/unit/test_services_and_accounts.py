@@ -85,6 +85,14 @@ def test_a_missing_account_is_created_and_its_address_returned_even_in_check_mod
     assert resource.result(made.google, predicted.observed) == {"resource": None, "email": EMAIL}
 
 
+@pytest.mark.parametrize("unseen", [NOT_FOUND, bad(403, "forbidden", "iam.serviceAccounts.get denied")])
+def test_a_new_account_that_cannot_be_read_yet_is_waited_for(unseen: Any) -> None:
+    found = [NOT_FOUND, unseen, unseen, ok({"email": EMAIL})]
+    made = cloud({f"GET {ACCOUNT}": found, ACCOUNTS: ok({"email": EMAIL})})
+    assert converge(account(), made.google).observed.exists
+    assert len(made.transport.writes) == 1
+
+
 def test_only_given_fields_of_an_account_are_updated() -> None:
     found = {"email": EMAIL, "displayName": "old", "description": "theirs"}
     made = cloud({f"GET {ACCOUNT}": ok(found), f"PATCH {ACCOUNT}": ok()})

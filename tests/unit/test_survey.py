@@ -69,6 +69,14 @@ def test_what_is_missing_and_not_in_the_plan_is_unknown() -> None:
     assert actions == ["unknown"]
 
 
+def test_an_old_answer_that_does_not_name_the_service_counts_too() -> None:
+    off = bad(403, "accessNotConfigured", "Access Not Configured.")
+    answers: dict[str, Any] = {f"GET {DB}": off, f"GET {P}/services/{SQL}": OFF}
+    actions, _, lines = ask(BACKEND[2:], answers)
+    assert actions == ["create", "create"]
+    assert lines.count(f"GET {P}/services/{SQL}") == 1
+
+
 def test_a_stopped_instances_children_are_unknown() -> None:
     stopped = bad(400, "invalid", "Invalid request since instance is not running.")
     actions, _, _ = ask(BACKEND[:1], {f"GET {DB}/users": stopped})

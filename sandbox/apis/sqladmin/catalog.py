@@ -19,7 +19,6 @@ async def list_tiers(_: Call) -> Json:
             "RAM": str(tier.memory_mib * MIB),
             "DiskQuota": DISK_QUOTA,
             "region": sorted(REGIONS),
-            "edition": tier.edition,
         }
         for tier in tiers
     ]

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +43,22 @@ class Gcloud:
         assert GCLOUD is not None
         words = [GCLOUD, *command.split(), *arguments, "--format=json"]
         done = subprocess.run(
-            words, env=self._environment, input=given, capture_output=True, text=True, check=False, timeout=60
+            words, env=self._environment, input=given, capture_output=True, text=True, check=False, timeout=120
         )
         assert done.returncode == 0, f"gcloud {command}: {done.stderr}"
         return json.loads(done.stdout) if done.stdout.strip() else None
 
 
 @pytest.fixture(scope="module")
-def gcloud(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcloud]:
+def gcloud(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Gcloud:
     """Logged in as the operator, with the key file."""
     tool = Gcloud(sandbox, tmp_path_factory.mktemp("gcloud"))
     tool("auth activate-service-account", f"--key-file={sandbox.key_file}")
-    yield tool
+    return tool
 
 
-def test_cloud_sql(gcloud: Gcloud, sandbox: Sandbox) -> None:
+def cloud_sql(gcloud: Gcloud, sandbox: Sandbox, _: Path) -> None:
+    """Instance, database, user."""
     gcloud(
         "sql instances create metadata --database-version=POSTGRES_14 --edition=enterprise --tier=db-f1-micro "
         "--region=europe-west3 --storage-size=10"
@@ -70,7 +72,8 @@ def test_cloud_sql(gcloud: Gcloud, sandbox: Sandbox) -> None:
     assert {user["name"] for user in users} == {"postgres", "mlflow_user"}
 
 
-def test_policies_of_project_and_secret(gcloud: Gcloud, sandbox: Sandbox) -> None:
+def policies_of_project_and_secret(gcloud: Gcloud, sandbox: Sandbox, _: Path) -> None:
+    """A binding on the project; a secret made and read."""
     sandbox.operator.must("POST", "serviceAccounts", {"accountId": "trainer"})
     member = f"--member=serviceAccount:trainer@{PROJECT}.iam.gserviceaccount.com"
     policy = gcloud(
@@ -83,12 +86,33 @@ def test_policies_of_project_and_secret(gcloud: Gcloud, sandbox: Sandbox) -> Non
     assert accessed["payload"]["data"] == "dG9wIHNlY3JldA=="
 
 
-def test_services_and_storage(gcloud: Gcloud, sandbox: Sandbox, tmp_path: Path) -> None:
+def services_and_storage(gcloud: Gcloud, sandbox: Sandbox, folder: Path) -> None:
+    """A service switched on; a file into a bucket and back."""
     gcloud("services enable monitoring.googleapis.com")
     assert sandbox.operator.get("services/monitoring.googleapis.com")["state"] == "ENABLED"
     gcloud("storage buckets create gs://df_traffic_cyclist1 --location=europe-west3 --uniform-bucket-level-access")
-    source = tmp_path / "model.bin"
+    source = folder / "model.bin"
     source.write_bytes(os.urandom(100_000))
     gcloud("storage cp", str(source), "gs://df_traffic_cyclist1/models/1/model.bin")
-    gcloud("storage cp", "gs://df_traffic_cyclist1/models/1/model.bin", str(tmp_path / "back.bin"))
-    assert (tmp_path / "back.bin").read_bytes() == source.read_bytes()
+    gcloud("storage cp", "gs://df_traffic_cyclist1/models/1/model.bin", str(folder / "back.bin"))
+    assert (folder / "back.bin").read_bytes() == source.read_bytes()
+
+
+SCRIPTS = {script.__name__: script for script in (cloud_sql, policies_of_project_and_secret, services_and_storage)}
+
+
+@pytest.fixture(scope="module")
+def running(
+    gcloud: Gcloud, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[None]]]:
+    """The scripts, side by side: gcloud is slow to start and sleeps between polls."""
+    with ThreadPoolExecutor() as pool:
+        yield {
+            name: pool.submit(script, gcloud, sandbox, tmp_path_factory.mktemp(name))
+            for name, script in SCRIPTS.items()
+        }
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_gcloud(running: dict[str, Future[None]], name: str) -> None:
+    running[name].result()

@@ -221,3 +221,12 @@ def test_an_error_inside_a_done_operation(sandbox: Sandbox, operator: Client) ->
     assert operator.get("instances/broken")["state"] == "FAILED"
     operator.wait(operator.must("DELETE", "instances/broken"))
     assert operator.call("GET", "instances/broken").status == 404
+
+
+def test_a_version_that_is_not_here_runs_the_nearest_and_says_so(sandbox: Sandbox, operator: Client) -> None:
+    body: Json = {"name": "older", "region": "europe-west3", "databaseVersion": "POSTGRES_13"}
+    operator.wait(operator.must("POST", "instances", body | {"settings": {"tier": "db-f1-micro"}}))
+    found = operator.get("instances/older")
+    assert found["databaseVersion"] == "POSTGRES_13"
+    assert found["databaseInstalledVersion"].startswith("POSTGRES_14_")
+    assert "warning: no PostgreSQL for POSTGRES_13 here: instance older runs POSTGRES_14_" in sandbox.log.read_text()
