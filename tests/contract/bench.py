@@ -7,19 +7,20 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any, ClassVar
 
 import requests
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.credentials import find_credentials
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.credentials import FixedToken, find_credentials
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.endpoints import resolve_endpoints
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import Session
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.transport import PooledTransport
 
 PROJECT = "mlflow-sandbox"
+CREDENTIALS = {"access_token", "credentials_contents", "credentials_file"}
 SERVICES = ("cloudresourcemanager", "iam", "secretmanager", "sqladmin")
 
 
@@ -30,6 +31,7 @@ class Bench:
     url: str
     management_url: str
     key: dict[str, Any]
+    tokens: list[str] = field(default_factory=list)
 
     INSTANCE: ClassVar[dict[str, Any]] = {
         "name": "db",
@@ -48,13 +50,20 @@ class Bench:
 
     @property
     def common(self) -> dict[str, Any]:
-        """The options that every module needs."""
-        return {"project": PROJECT, "credentials_contents": json.dumps(self.key), "endpoints": self.endpoints}
+        """The options that every module needs, credentials aside."""
+        return {"project": PROJECT, "endpoints": self.endpoints}
+
+    def token(self) -> str:
+        """An access token of the operator, minted once for each project."""
+        if not self.tokens:
+            self.tokens.append(find_credentials({"credentials_contents": self.key}, {}).token())
+        return self.tokens[0]
 
     def output(self, module: str, *, check: bool = False, **options: Any) -> str:
         """What the module prints on stdout; an option that is None is not given."""
         loaded = importlib.import_module(f"ansible_collections.mlflow_ops.gcp.plugins.modules.{module}")
-        given = {name: value for name, value in {**self.common, **options}.items() if value is not None}
+        credentials = {} if CREDENTIALS & options.keys() else {"access_token": self.token()}
+        given = {k: v for k, v in {**self.common, **credentials, **options}.items() if v is not None}
         arguments = {**given, "_ansible_check_mode": check, "_ansible_diff": True}
         printed = StringIO()
         with patch_module_args(arguments), redirect_stdout(printed), suppress(SystemExit):
@@ -83,6 +92,7 @@ class Bench:
     def reset(self) -> None:
         """Make the project as new."""
         requests.post(f"{self.management_url}reset", timeout=30).raise_for_status()
+        self.tokens.clear()
 
     def enable_all(self) -> None:
         """Enable what the modules need."""
@@ -115,7 +125,7 @@ class Bench:
 
     def google(self) -> Google:
         """A client as the operator, to act behind the modules' back."""
-        session = Session(find_credentials({"credentials_contents": self.key}, {}), PooledTransport())
+        session = Session(FixedToken(self.token()), PooledTransport())
         return Google(session, resolve_endpoints(self.endpoints, {}), PROJECT)
 
 

@@ -32,11 +32,12 @@ def play(bench: Bench, folder: Path, *arguments: str) -> subprocess.CompletedPro
     """One plan and then every module, all with options from the action group's defaults."""
     tasks: list[dict[str, Any]] = [{"mlflow_ops.gcp.plan": {"resources": declared()}}]
     tasks += [{f"mlflow_ops.gcp.{entry['module']}": with_password(entry)} for entry in (declared()[1], declared()[4])]
+    common = {**bench.common, "credentials_contents": json.dumps(bench.key)}
     playbook = [
         {
             "hosts": "localhost",
             "gather_facts": False,
-            "module_defaults": {"group/mlflow_ops.gcp.all": bench.common},
+            "module_defaults": {"group/mlflow_ops.gcp.all": common},
             "tasks": tasks,
         }
     ]

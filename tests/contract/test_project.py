@@ -74,7 +74,7 @@ def test_an_empty_project_becomes_a_complete_one_as_predicted(fresh: Bench) -> N
     ]
     before = len([r for r in fresh.requests() if r["path"] == "/token"])
     with fresh.recorded() as seen:
-        again = fresh.run("plan", resources=declared())
+        again = fresh.run("plan", resources=declared(), credentials_contents=json.dumps(fresh.key))
     assert again["pending_owners"] == []
     assert len([r for r in fresh.requests() if r["path"] == "/token"]) == before + 1
     assert writes(seen) == []
@@ -187,11 +187,11 @@ def test_credentials_by_file_by_token_and_by_default(
     path.write_text(json.dumps(fresh.key))
     options: dict[str, Any] = {"name": "storage.googleapis.com", "credentials_contents": None}
     assert not fresh.run("project_service", credentials_file=str(path), **options)["changed"]
-    token = fresh.google()._session._tokens.token()
-    assert not fresh.run("project_service", access_token=token, **options)["changed"]
+    del options["credentials_contents"]
+    assert not fresh.run("project_service", access_token=fresh.token(), **options)["changed"]
     assert "401" in fresh.fail("project_service", access_token="nonsense", **options)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
-    assert not fresh.run("project_service", **options)["changed"]
+    assert not fresh.run("project_service", credentials_contents=None, **options)["changed"]
     both: dict[str, Any] = {"credentials_file": str(path), "access_token": "ya29.token", **options}
     assert "mutually exclusive" in fresh.fail("project_service", **both)
 
