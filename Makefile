@@ -2,7 +2,6 @@
 # Settings: PYTHON (3.11 to 3.13), SANDBOX_NAME (another sandbox beside the default one), STAGES (of make test).
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 STAGES ?=
 python := .venv/bin/python

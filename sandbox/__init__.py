@@ -1,1 +1,1 @@
-"""The test stand: a local emulator of the Google APIs that mlflow_ops.gcp calls, and the machine around it. See README.md."""
+"""A local emulator of the Google APIs that mlflow_ops.gcp calls, and the machine around it (README.md)."""

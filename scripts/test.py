@@ -80,7 +80,7 @@ STAGES = (
     pytest_stage("bootstrap", "tests/bootstrap"),
     pytest_stage("sandbox", "sandbox/tests"),
     Stage("sanity", "sanity", ("python", "scripts/sanity.py")),
-    Stage("mypy", "lint", ("mypy", "plugins", "sandbox", "tests", "scripts", "molecule")),
+    Stage("mypy", "lint", ("mypy", "plugins", "sandbox", "tests", "scripts", "molecule", "roles")),
     Stage("ansible-lint", "lint", ("ansible-lint", "--strict", "--offline")),
     Stage("changelog", "lint", ("antsibull-changelog", "lint")),
     pytest_stage("unit", "tests/unit"),

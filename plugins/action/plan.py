@@ -33,6 +33,8 @@ def lines(plan: dict[str, Any]) -> list[str]:
 
 
 def _line(change: dict[str, Any]) -> str:
+    if change["before"] is None and change["blast_radius"] == "safe" and not change["refusal"]:
+        return f"  {change['field']}: {_value(change['after'])} ({change['reason']})"
     values = f"{_value(change['before'])} -> {_value(change['after'])}"
     risk = "" if change["blast_radius"] == "safe" else f" [{change['blast_radius']}]"
     refusal = f"; refused: {change['refusal']}" if change["refusal"] else ""

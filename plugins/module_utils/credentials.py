@@ -11,13 +11,16 @@ from __future__ import annotations
 import importlib
 import json
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import CredentialsError
 
 ENVIRONMENT_VARIABLE = "GOOGLE_OAUTH_ACCESS_TOKEN"
+# Minting a token changes nothing, so a broken connection is tried again.
+_MINTING_PAUSES = (0.5, 1.0, 2.0)
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
 
@@ -55,7 +58,8 @@ class FixedToken:
 class GoogleAuthToken:
     """A token of google-auth credentials, minted at the first use and again when it runs out."""
 
-    def __init__(self, credentials: Any, what: str) -> None:
+    def __init__(self, credentials: Any, what: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._sleep = sleep
         self._credentials = credentials
         self._what = what
         self._lock = threading.Lock()
@@ -79,12 +83,17 @@ class GoogleAuthToken:
 
     def _mint(self) -> None:
         errors = importlib.import_module("google.auth.exceptions")
-        transport = importlib.import_module("google.auth.transport.requests")
-        try:
-            self._credentials.refresh(transport.Request())
-        except errors.GoogleAuthError as error:
-            reason = " ".join(str(error.args[0] if error.args else error).split())
-            raise CredentialsError(f"Google gave no access token for {self._what}: {reason}") from error
+        request = importlib.import_module("google.auth.transport.requests").Request()
+        for pause in (*_MINTING_PAUSES, None):
+            try:
+                self._credentials.refresh(request)
+                return
+            except errors.GoogleAuthError as error:
+                passing = isinstance(error, errors.TransportError) or getattr(error, "retryable", False)
+                if pause is None or not passing:
+                    reason = " ".join(str(error.args[0] if error.args else error).split())
+                    raise CredentialsError(f"Google gave no access token for {self._what}: {reason}") from error
+                self._sleep(pause)
 
 
 def find_credentials(params: Mapping[str, Any], environment: Mapping[str, str]) -> TokenSource:

@@ -121,7 +121,7 @@ def nothing(module: str, name: str, *warnings: str) -> Plan:
 
 def create(module: str, name: str, fields: Mapping[str, Any], warnings: Iterable[str] = ()) -> Plan:
     """Create an object with these fields."""
-    changes = tuple(Change(field, None, value, f"{name} does not exist") for field, value in fields.items())
+    changes = tuple(Change(field, None, value, "is to be created") for field, value in fields.items())
     return Plan(module, name, Action.CREATE, changes, tuple(warnings))
 
 

@@ -117,7 +117,7 @@ plans:
         reason:
           description: Why it would change.
           type: str
-          sample: my-artifacts does not exist
+          sample: is to be created
         blast_radius:
           description: What the change would do to those who use the resource.
           type: str

@@ -130,8 +130,9 @@ def find_program(program: str, below: Path) -> list[int]:
     """Processes of a program that were given a path below a folder."""
     found = []
     for entry in Path("/proc").iterdir():
-        words = arguments(int(entry.name)) if entry.name.isdigit() else [""]
-        if Path(words[0]).name == program and any(word.startswith(f"{below}/") for word in words[1:]):
+        # A process that is about to end has no command line any more.
+        words = arguments(int(entry.name)) if entry.name.isdigit() else []
+        if words and Path(words[0]).name == program and any(word.startswith(f"{below}/") for word in words[1:]):
             found.append(int(entry.name))
     return found
 

@@ -53,7 +53,7 @@ def test_check_mode_then_a_real_run(fresh: Bench, tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "changed=2" in checked.stdout
     assert "create service_account mlflow-server@" in checked.stdout
-    assert "  display_name: (none) -> MLflow (" in checked.stdout
+    assert "  display_name: MLflow (is to be created)" in checked.stdout
     assert '+    "display_name": "MLflow"' in checked.stdout
     assert fresh.key["private_key"][100:140] not in checked.stdout
     with fresh.recorded() as seen:

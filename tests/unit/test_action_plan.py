@@ -20,5 +20,10 @@ def test_a_plan_is_one_line_for_the_object_and_one_for_each_change() -> None:
     ]
 
 
+def test_what_is_new_has_no_before() -> None:
+    plan = {"owner": "o", **plans.create("bucket", "b", {"location": "EU"}).as_result()}
+    assert lines(plan) == ["create bucket b (o)", "  location: EU (is to be created)"]
+
+
 def test_nothing_to_do_is_nothing_to_see() -> None:
     assert lines({"owner": "o", **plans.nothing("bucket", "b").as_result()}) == []

@@ -13,7 +13,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import Insta
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Action
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import ParentAbsentError
 
-from tests.unit.fakes import DONE, NO_INSTANCE, NOT_FOUND, PROJECT, bad, cloud, ok
+from tests.unit.fakes import DONE, NO_INSTANCE, NOT_FOUND, PROJECT, Answer, bad, cloud, ok
 from tests.unit.options import validated
 
 INSTANCE = f"v1/projects/{PROJECT}/instances/db"
@@ -69,6 +69,14 @@ def test_a_missing_instance_is_an_error_in_a_real_run_and_a_prediction_in_check_
     assert outcome.plan.action is Action.CREATE
     assert outcome.plan.warnings == ("sql_instance db does not exist: assuming that an earlier task creates it",)
     assert made.transport.writes == []
+
+
+@pytest.mark.parametrize(
+    "answer", [bad(404, "instanceDoesNotExist", "gone"), bad(404, "", "The Cloud SQL instance does not exist.")]
+)
+def test_a_404_about_the_instance_is_told_from_one_about_the_database(answer: Answer) -> None:
+    with pytest.raises(ParentAbsentError):
+        converge(database(), cloud({DATABASE: answer}).google)
 
 
 @pytest.mark.parametrize("path", [DATABASE, USERS])

@@ -17,7 +17,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.endpoints import GO
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import CredentialsError, RefusedError
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from google.auth.exceptions import RefreshError
+from google.auth.exceptions import RefreshError, TransportError
 
 EMAIL = "operator@p.iam.gserviceaccount.com"
 
@@ -76,6 +76,26 @@ def test_why_google_gave_no_token_is_told() -> None:
 
     with pytest.raises(CredentialsError, match=r"for me: invalid_grant: Invalid JWT Signature"):
         GoogleAuthToken(Refused(), "me").token()
+
+
+def test_a_broken_connection_to_the_token_endpoint_is_tried_again_a_few_times() -> None:
+    class Flaky(Minting):
+        def refresh(self, request: Any) -> None:
+            super().refresh(request)
+            if self.minted < self.good_from:
+                broken: Any = TransportError
+                raise broken("connection reset")
+
+        good_from = 3
+
+    pauses: list[float] = []
+    assert GoogleAuthToken(Flaky(), "me", pauses.append).token() == "token-3"
+    assert pauses == [0.5, 1.0]
+    never = Flaky()
+    never.good_from = 99
+    with pytest.raises(CredentialsError, match="connection reset"):
+        GoogleAuthToken(never, "me", pauses.append).token()
+    assert never.minted == 4
 
 
 def test_an_access_token_is_used_as_it_is() -> None:

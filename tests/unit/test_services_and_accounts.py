@@ -137,6 +137,17 @@ def test_a_disabled_api_is_a_prediction_in_check_mode() -> None:
     assert outcome.plan.warnings == (f"{IAM} is off: assuming that an earlier task enables it",)
 
 
+def test_a_write_that_meets_a_server_which_has_not_heard_of_the_api_is_sent_again() -> None:
+    made = cloud(
+        {
+            f"GET {ACCOUNT}": [NOT_FOUND, NOT_FOUND, ok({"email": EMAIL})],
+            ACCOUNTS: [disabled(IAM), ok({"email": EMAIL})],
+        }
+    )
+    assert converge(account(), made.google).changed
+    assert len(made.transport.writes) == 2
+
+
 def test_an_api_that_was_just_enabled_is_waited_for() -> None:
     made = cloud({f"GET {ACCOUNT}": [disabled(IAM), disabled(IAM), ok({"email": EMAIL})], f"GET {SERVICE}": ON})
     assert not converge(account(), made.google).changed

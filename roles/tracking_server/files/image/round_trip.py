@@ -11,9 +11,10 @@ from mlflow.cli import gc
 METRIC, TEXT = 0.25, "written by a check of the tracking server\n"
 
 
-def log_run(client):
+def log_run(client: MlflowClient) -> str:
+    """One run with a parameter, a metric and an artifact."""
     run = client.create_run("0", run_name="mlflow_ops check")
-    run_id = run.info.run_id
+    run_id: str = run.info.run_id
     client.log_param(run_id, "check", "round trip")
     client.log_metric(run_id, "value", METRIC)
     client.log_text(run_id, TEXT, "check.txt")
@@ -21,7 +22,8 @@ def log_run(client):
     return run_id
 
 
-def read_back(client, run_id):
+def read_back(client: MlflowClient, run_id: str) -> None:
+    """Ends the program where something is not as it was logged."""
     run = client.get_run(run_id)
     with tempfile.TemporaryDirectory() as folder:
         text = pathlib.Path(client.download_artifacts(run_id, "check.txt", folder)).read_text()
@@ -37,8 +39,14 @@ def main() -> int:
     finally:
         client.delete_run(run_id)
         gc.main(
-            ["--backend-store-uri", "postgresql+psycopg2://", "--run-ids", run_id,
-             "--artifacts-destination", os.environ["ARTIFACTS_DESTINATION"]],
+            [
+                "--backend-store-uri",
+                "postgresql+psycopg2://",
+                "--run-ids",
+                run_id,
+                "--artifacts-destination",
+                os.environ["ARTIFACTS_DESTINATION"],
+            ],
             standalone_mode=False,
         )
     print(f"run {run_id} was logged, read back and removed")
