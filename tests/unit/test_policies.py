@@ -74,6 +74,11 @@ def test_removing_undoes_adding_and_drops_an_emptied_binding() -> None:
     assert without_member(only, ROLE, MEMBER.upper().replace("SERVICEACCOUNT", "serviceAccount"))["bindings"] == []
 
 
+def test_bindings_behind_an_emptied_one_stay() -> None:
+    policy = {"bindings": [{"role": ROLE, "members": [MEMBER]}, {"role": "roles/owner", "members": ["user:a@x.org"]}]}
+    assert without_member(policy, ROLE, MEMBER)["bindings"] == policy["bindings"][1:]
+
+
 def test_principals_are_compared_exactly() -> None:
     one = "principal://iam.googleapis.com/projects/1/subject/Alice"
     assert not has_member({"bindings": [{"role": ROLE, "members": [one]}]}, ROLE, one.replace("Alice", "alice"))

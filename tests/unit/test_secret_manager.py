@@ -134,6 +134,7 @@ def test_a_given_value_is_compared_with_the_newest_version(held: str, changed: b
     )
     outcome = converge(secret(value="mine"), made.google)
     assert outcome.changed is changed
+    assert [(c.field, c.before, c.after) for c in outcome.plan.changes] == ([("version", 1, 2)] if changed else [])
     assert len(made.transport.writes) == int(changed)
     assert "mine" not in str(outcome.plan.as_result())
     assert "theirs" not in str(outcome.plan.as_result())
