@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 
@@ -46,8 +45,7 @@ def install(archive: Path, collection: Path) -> None:
             shutil.rmtree(old)
         else:
             old.unlink()
-    with tarfile.open(archive) as built:
-        built.extractall(collection, filter="data")
+    shutil.unpack_archive(archive, collection, "gztar")
 
 
 def provide_pip(home: Path) -> None:
