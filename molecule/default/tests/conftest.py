@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,33 @@ import testinfra
 from testinfra.host import Host
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+class Operator:
+    """Runs commands as an operator of this scenario's cloud would; the scenario's own log stays as it is."""
+
+    def __init__(self, card: dict[str, Any]) -> None:
+        exported = subprocess.check_output([sys.executable, "-m", "sandbox", "env"], cwd=ROOT, text=True)
+        settings = dict(re.findall(r"^export (\w+)='?(.*?)'?$", exported, re.MULTILINE))
+        self.environment = os.environ | settings | {"ANSIBLE_LOG_PATH": os.devnull, "ANSIBLE_FORCE_COLOR": "0"}
+        self.project = card["project"]
+
+    def run(self, *command: str) -> tuple[int, str]:
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=300
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def breaks(self, module: str, **arguments: str) -> None:
+        words = " ".join(f"{name}={value}" for name, value in arguments.items())
+        returncode, output = self.run("ansible", "localhost", "-m", f"mlflow_ops.gcp.{module}", "-a", words)
+        assert returncode == 0, output
+        assert "CHANGED" in output
+
+    def plays(self, playbook: str, *options: str) -> tuple[int, str]:
+        """Exit code and output, on one line: Ansible folds long messages."""
+        returncode, output = self.run("ansible-playbook", playbook, *options)
+        return returncode, re.sub(r"\s+", " ", output)
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +72,9 @@ def requests(card: dict[str, Any]) -> list[dict[str, Any]]:
 def log() -> str:
     """What Ansible printed in this scenario: check, converge and idempotence, with --diff."""
     return Path(os.environ["ANSIBLE_LOG_PATH"]).read_text()
+
+
+@pytest.fixture(scope="session")
+def operator(card: dict[str, Any]) -> Operator:
+    """Whoever runs the playbooks, and whoever works behind their back."""
+    return Operator(card)
