@@ -3,7 +3,6 @@
 import base64
 import http.client
 import json
-import os
 import secrets
 import shutil
 import signal
@@ -21,12 +20,12 @@ import requests
 from google.auth.transport.requests import Request
 
 from sandbox.core.documents import Json
+from sandbox.machine import identity
 from sandbox.postgres.binaries import install
 from sandbox.tests.untyped import credentials_of
 
 ROOT = Path(__file__).parents[2]
-USUAL_CACHE = Path("/var/cache" if os.geteuid() == 0 else Path.home() / ".cache") / "mlflow-sandbox"
-CACHE = Path(os.environ.get("SANDBOX_CACHE_HOME", USUAL_CACHE))
+CACHE = identity.sandbox().cache
 PROJECT = "mlflow-sandbox"
 NUMBER = "415104041262"
 SERVICES = ("sqladmin", "iam", "secretmanager", "cloudresourcemanager", "iamcredentials")

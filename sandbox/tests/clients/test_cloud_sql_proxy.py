@@ -1,6 +1,5 @@
 """Google's own Cloud SQL Auth Proxy v2 against the sandbox: it is what runs in production."""
 
-import os
 import socket
 import subprocess
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from sandbox.machine import downloads, identity
+from sandbox.machine.progress import Step
 from sandbox.tests.clients.database import (
     CONNECTION_NAME,
     DATABASE,
@@ -21,16 +22,15 @@ from sandbox.tests.clients.database import (
     prepare,
     write_key,
 )
-from sandbox.tests.running import CACHE, Sandbox
+from sandbox.tests.running import Sandbox
 
-BINARY = CACHE / "cloud-sql-proxy-2.25.3" / "cloud-sql-proxy"
+BINARY = identity.sandbox().cache / f"cloud-sql-proxy-{downloads.PROXY_VERSION}" / "cloud-sql-proxy"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def prepared(sandbox: Sandbox) -> Prepared:
-    """The instance; and the proxy must be there (`python -m sandbox up` builds it into the cache)."""
-    if not os.access(BINARY, os.X_OK):
-        pytest.fail(f"{BINARY} is missing: run `make sandbox-up` once, it builds Google's proxy into the cache")
+    """The instance, and the proxy: built here where `up` has not built it (a minute or two, once)."""
+    downloads.proxy(identity.sandbox(), Step("proxy"))
     return prepare(sandbox)
 
 
