@@ -110,6 +110,11 @@ def count(stage: Stage, returncode: int) -> tuple[int, int, int]:
     return tests - failed - skipped, failed, skipped
 
 
+def skips(lines: list[str]) -> list[str]:
+    """What pytest skipped, with its reasons: nothing is left out in silence."""
+    return [line for line in lines if line.startswith("SKIPPED [")]
+
+
 class Runner:
     """Runs stages two at a time and knows which are under way (for the live line and for stopping)."""
 
@@ -160,9 +165,11 @@ class Runner:
         line = f"{word} {outcome.stage.name:<13} {outcome.seconds:6.1f} s"
         with self.reporting:
             self.console.print(Text(line, style=colour))
+            lines = outcome.stage.log.read_text(errors="replace").splitlines()
+            for skip in skips(lines):
+                self.console.print(Text(f"    {skip}", style="yellow"))
             if outcome.ok:
                 return
-            lines = outcome.stage.log.read_text(errors="replace").splitlines()
             self.console.print(Text("\n".join(f"    {line}" for line in lines[-TAIL:])))
             self.console.print(f"    (all of it: {outcome.stage.log.relative_to(ROOT)})")
 

@@ -36,6 +36,13 @@ def test_a_failure_beside_the_results_counts() -> None:
     assert counted(1, 10, 0, 0, 0) == (10, 1, 0)
 
 
+def test_what_is_skipped_is_said() -> None:
+    said = io.StringIO()
+    stage = Stage("s", "s", ("sh", "-c", "echo 'SKIPPED [1] test_x.py:3: NOT TESTED: no gcloud here'"))
+    assert run_all([stage], Console(file=said))[0].ok
+    assert "NOT TESTED: no gcloud here" in said.getvalue()
+
+
 def test_no_tests_are_a_failure() -> None:
     assert counted(0, 0, 0, 0, 0) == (0, 1, 0)
     assert count(Stage("without-results", "s", (), junit=True), 0) == (0, 1, 0)
