@@ -19,7 +19,7 @@ from sandbox.machine.images import MLFLOW
 from sandbox.machine.progress import Progress, Step
 from sandbox.machine.up import Wishes, up
 
-OPERATION_SECONDS = 1.0
+OPERATION_SECONDS = 0.6
 """Long enough to be seen, as Google's operations are."""
 
 _TASK = re.compile(r"(?:TASK|RUNNING HANDLER) \[(?P<name>.*)\] \*+")
