@@ -42,6 +42,8 @@ def variables(sandbox: Sandbox, connection: dict[str, Any]) -> dict[str, str]:
         "GOOGLE_CLOUD_PROJECT": connection["project"],
         "API_ENDPOINT_OVERRIDE": connection["url"],
         "GCE_METADATA_HOST": connection["metadata_host"],
+        # google-auth for Python first asks this one whether there is a metadata server at all.
+        "GCE_METADATA_IP": connection["metadata_host"],
         "SANDBOX_URL": connection["url"],
         "SANDBOX_MANAGEMENT_URL": connection["management_url"],
     }
