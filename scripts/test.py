@@ -69,14 +69,17 @@ def pytest_stage(name: str, folder: str) -> Stage:
     return Stage(name, name, ("pytest", *options, folder), junit=True)
 
 
+def molecule_stage(scenario: str) -> Stage:
+    command = ("molecule", "test", "--scenario-name", scenario, "--no-command-borders")
+    return Stage(f"molecule-{scenario}", "molecule", command, junit=True)
+
+
 # The short ones first (a typo shows at once), then the longest first, so that the two lanes end together.
 STAGES = (
     Stage("ruff", "lint", ("ruff", "check", ".")),
     Stage("format", "lint", ("ruff", "format", "--check", ".")),
     Stage("yamllint", "lint", ("yamllint", "--strict", ".")),
-    Stage(
-        "molecule", "molecule", ("molecule", "test", "--scenario-name", "default", "--no-command-borders"), junit=True
-    ),
+    molecule_stage("default"),
     pytest_stage("bootstrap", "tests/bootstrap"),
     pytest_stage("sandbox", "sandbox/tests"),
     Stage("sanity", "sanity", ("python", "scripts/sanity.py")),

@@ -189,6 +189,27 @@ def _flags(body: JsonObject) -> dict[str, str]:
     return {flag["name"]: str(flag.get("value", "")) for flag in settings_of(body).get("databaseFlags") or []}
 
 
+def settings_as_options(body: JsonObject) -> JsonObject:
+    """What Google says of an instance, as the options that would keep it so: a run with them changes nothing."""
+    options: JsonObject = {}
+    for field in FIELDS:
+        value = _found(body, replace(field, implied=None))
+        if field.option == "ip_configuration.authorized_networks":
+            value = value or []
+        # 0 is how Google says that a disk may grow without limit.
+        elif value in (None, "", "0"):
+            continue
+        target = options
+        *parents, last = field.option.split(".")
+        for parent in parents:
+            target = target.setdefault(parent, {})
+        target[last] = _printed(value)
+    for option, found in (("database_flags", _flags(body)), ("user_labels", settings_of(body).get("userLabels"))):
+        if found:
+            options[option] = dict(found)
+    return options
+
+
 def field_changes(params: Mapping[str, Any], body: JsonObject) -> list[Change]:
     """What the user set and Google has otherwise, flags and labels aside."""
     found = (_field_change(field, params, body) for field in FIELDS)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -55,6 +56,24 @@ _IP: dict[str, Any] = {
     },
     "private_network": {"type": "str"},
 }
+_SETTINGS: dict[str, Any] = {
+    "database_version": {"type": "str"},
+    "region": {"type": "str"},
+    "edition": {"type": "str", "choices": ["ENTERPRISE", "ENTERPRISE_PLUS"]},
+    "tier": {"type": "str"},
+    "data_disk_size_gb": {"type": "int"},
+    "data_disk_type": {"type": "str", "choices": ["PD_SSD", "PD_HDD", "HYPERDISK_BALANCED"]},
+    "storage_auto_resize": {"type": "bool"},
+    "storage_auto_resize_limit_gb": {"type": "int"},
+    "availability_type": {"type": "str", "choices": ["ZONAL", "REGIONAL"]},
+    "activation_policy": {"type": "str", "choices": ["ALWAYS", "NEVER"]},
+    "backup_configuration": {"type": "dict", "options": _BACKUP},
+    "database_flags": {"type": "dict"},
+    "ip_configuration": {"type": "dict", "options": _IP},
+    "connector_enforcement": {"type": "str", "choices": ["NOT_REQUIRED", "REQUIRED"]},
+    "user_labels": {"type": "dict"},
+    "deletion_protection_enabled": {"type": "bool"},
+}
 
 
 class SqlInstance(Resource):
@@ -65,22 +84,8 @@ class SqlInstance(Resource):
     SPEC: ClassVar[dict[str, Any]] = {
         "name": {"type": "str", "required": True},
         "state": STATE,
-        "database_version": {"type": "str"},
-        "region": {"type": "str"},
-        "edition": {"type": "str", "choices": ["ENTERPRISE", "ENTERPRISE_PLUS"]},
-        "tier": {"type": "str"},
-        "data_disk_size_gb": {"type": "int"},
-        "data_disk_type": {"type": "str", "choices": ["PD_SSD", "PD_HDD", "HYPERDISK_BALANCED"]},
-        "storage_auto_resize": {"type": "bool"},
-        "storage_auto_resize_limit_gb": {"type": "int"},
-        "availability_type": {"type": "str", "choices": ["ZONAL", "REGIONAL"]},
-        "activation_policy": {"type": "str", "choices": ["ALWAYS", "NEVER"]},
-        "backup_configuration": {"type": "dict", "options": _BACKUP},
-        "database_flags": {"type": "dict"},
-        "ip_configuration": {"type": "dict", "options": _IP},
-        "connector_enforcement": {"type": "str", "choices": ["NOT_REQUIRED", "REQUIRED"]},
-        "user_labels": {"type": "dict"},
-        "deletion_protection_enabled": {"type": "bool"},
+        **_SETTINGS,
+        "on_create": {"type": "dict", "options": _SETTINGS},
         "allow_restart": {"type": "bool", "default": False},
         "confirm_delete": {"type": "str"},
         "timeout": {"type": "int", "default": 2700},
@@ -96,20 +101,23 @@ class SqlInstance(Resource):
                 f"name {self.name!r}: an instance's name starts with a letter and holds lower-case letters, digits "
                 "and hyphens, 98 characters at most"
             )
-        tier = self.params.get("tier")
+        for settings in (self.params, self.params.get("on_create") or {}):
+            self._check_settings(settings)
+
+    def _check_settings(self, settings: Mapping[str, Any]) -> None:
+        tier = settings.get("tier")
         if tier is not None and not re.fullmatch(r"db-[a-z0-9-]+", tier):
             raise RefusedError(
                 f"tier {tier!r} of instance {self.name}: a tier is plain ASCII such as db-f1-micro or "
                 "db-custom-2-7680; a copied text may hold other hyphens, type it anew"
             )
-        version = self.params.get("database_version")
+        version = settings.get("database_version")
         if version is not None and not re.fullmatch(r"POSTGRES_(9_6|\d+)", version):
             raise RefusedError(
                 f"database_version {version!r} of instance {self.name}: only PostgreSQL is managed here, such as "
                 "POSTGRES_14"
             )
-
-        for flag, value in (self.params.get("database_flags") or {}).items():
+        for flag, value in (settings.get("database_flags") or {}).items():
             if isinstance(value, bool):
                 raise RefusedError(
                     f"database_flags.{flag} of instance {self.name}: YAML reads on and off as booleans: write the "
@@ -156,24 +164,29 @@ class SqlInstance(Resource):
             )
         return plans.delete(self.MODULE, self.name, BlastRadius.DESTROYS, refusal)
 
+    def _new(self) -> dict[str, Any]:
+        """The settings of an instance that is yet to be made."""
+        return plans.overlay(self.params.get("on_create"), {option: self.params.get(option) for option in _SETTINGS})
+
     def _plan_creation(self) -> Plan:
-        fields = {field.option: value for field in FIELDS if (value := wanted_value(self.params, field)) is not None}
+        wanted = self._new()
+        fields = {field.option: value for field in FIELDS if (value := wanted_value(wanted, field)) is not None}
         # Newer versions default to an edition that refuses small tiers, and auto-resize differs by the asker.
         fields.setdefault("edition", "ENTERPRISE")
         fields.setdefault("storage_auto_resize", True)
         for option in ("database_flags", "user_labels"):
-            given = {key: value for key, value in (self.params.get(option) or {}).items() if value is not None}
+            given = {key: value for key, value in (wanted.get(option) or {}).items() if value is not None}
             fields |= {f"{option}.{key}": str(value) for key, value in sorted(given.items())}
         warnings = []
-        if self.params.get("database_version") in {"POSTGRES_9_6", *(f"POSTGRES_{n}" for n in range(10, 15))}:
+        if wanted.get("database_version") in {"POSTGRES_9_6", *(f"POSTGRES_{n}" for n in range(10, 15))}:
             warnings.append(
-                f"{self.params['database_version']} is past its community end of life (PostgreSQL 14: November 2026): "
+                f"{wanted['database_version']} is past its community end of life (PostgreSQL 14: November 2026): "
                 "plan an upgrade"
             )
         return plans.create(self.MODULE, self.name, fields, warnings)
 
     def check_apply(self, plan: Plan) -> None:
-        missing = [option for option in ("database_version", "region", "tier") if not self.params.get(option)]
+        missing = [option for option in ("database_version", "region", "tier") if not self._new().get(option)]
         if plan.action is plans.Action.CREATE and missing:
             raise RefusedError(
                 f"the instance {self.name} does not exist, and to create it these options are missing: "

@@ -31,6 +31,9 @@ def service_account_email(account_id: str, project: str) -> str:
     return f"{account_id}@{f'{short}.{domain}' if domain else short}.iam.gserviceaccount.com"
 
 
+_SETTINGS: dict[str, Any] = {"display_name": {"type": "str"}, "description": {"type": "str"}}
+
+
 class ServiceAccount(Resource):
     """A service account."""
 
@@ -39,8 +42,8 @@ class ServiceAccount(Resource):
     SPEC: ClassVar[dict[str, Any]] = {
         "account_id": {"type": "str", "required": True},
         "state": STATE,
-        "display_name": {"type": "str"},
-        "description": {"type": "str"},
+        **_SETTINGS,
+        "on_create": {"type": "dict", "options": _SETTINGS},
     }
 
     @property
@@ -72,7 +75,9 @@ class ServiceAccount(Resource):
                 return plans.delete(self.MODULE, self.name, BlastRadius.SAFE)
             return plans.nothing(self.MODULE, self.name)
         if not observed.exists:
-            return plans.create(self.MODULE, self.name, {"email": self.name, **self._wanted()})
+            new = plans.overlay(self.params.get("on_create"), self._wanted())
+            fields = {"email": self.name, **{option: value for option, value in new.items() if value is not None}}
+            return plans.create(self.MODULE, self.name, fields)
         warnings = [f"{self.name} is disabled"] if observed.body.get("disabled") else []
         changes = [
             Change(option, observed.body.get(_FIELDS[option], ""), wanted, "differs")

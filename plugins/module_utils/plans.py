@@ -175,6 +175,17 @@ def managed_keys(field: str, desired: Mapping[str, Any] | None, actual: Mapping[
     return changes
 
 
+def overlay(below: Mapping[str, Any] | None, above: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Two maps of options as one: what the upper one sets (null is not set) wins, maps inside key by key."""
+    merged = dict(below or {})
+    for key, value in (above or {}).items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = overlay(merged[key], value)
+        elif value is not None:
+            merged[key] = value
+    return merged
+
+
 def confirm_refusal(name: str, confirm_delete: str | None) -> str:
     """Why a deletion is refused, empty if the user named the object once more."""
     if confirm_delete == name:

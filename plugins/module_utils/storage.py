@@ -49,6 +49,16 @@ _FIELDS = (
 _FIXED = "a bucket can't move: make one with a new name there and copy the objects"
 
 
+_SETTINGS: dict[str, Any] = {
+    "location": {"type": "str"},
+    "storage_class": {"type": "str", "choices": ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"]},
+    "uniform_bucket_level_access": {"type": "bool"},
+    "public_access_prevention": {"type": "str", "choices": ["enforced", "inherited"]},
+    "versioning_enabled": {"type": "bool"},
+    "soft_delete_retention_seconds": {"type": "int"},
+}
+
+
 class Bucket(Resource):
     """A bucket."""
 
@@ -57,13 +67,9 @@ class Bucket(Resource):
     SPEC: ClassVar[dict[str, Any]] = {
         "name": {"type": "str", "required": True},
         "state": STATE,
-        "location": {"type": "str"},
-        "storage_class": {"type": "str", "choices": ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"]},
-        "uniform_bucket_level_access": {"type": "bool"},
-        "public_access_prevention": {"type": "str", "choices": ["enforced", "inherited"]},
-        "versioning_enabled": {"type": "bool"},
-        "soft_delete_retention_seconds": {"type": "int"},
+        **_SETTINGS,
         "labels": {"type": "dict"},
+        "on_create": {"type": "dict", "options": _SETTINGS},
         "confirm_delete": {"type": "str"},
     }
 
@@ -94,15 +100,10 @@ class Bucket(Resource):
     def plan(self, observed: Observed) -> Plan:
         if self.wants_absence:
             return self._plan_absence(observed)
+        if not observed.exists:
+            return self._plan_creation()
         wanted = {field: self.params[field.option] for field in _FIELDS if self.params.get(field.option) is not None}
         labels = self.params.get("labels")
-        if not observed.exists:
-            fields = {"name": self.name, **{field.option: value for field, value in wanted.items()}}
-            if self.params.get("location"):
-                fields["location"] = self.params["location"]
-            given = {key: value for key, value in (labels or {}).items() if value is not None}
-            fields |= {f"labels.{key}": str(value) for key, value in sorted(given.items())}
-            return plans.create(self.MODULE, self.name, fields)
         changes = self._location_changes(observed.body)
         for field, value in wanted.items():
             found = _found(observed.body, field)
@@ -110,6 +111,15 @@ class Bucket(Resource):
                 changes.append(Change(field.option, _printed(found, value), value, "differs"))
         changes += plans.managed_keys("labels", labels, observed.body.get("labels"))
         return plans.update(self.MODULE, self.name, changes)
+
+    def _plan_creation(self) -> Plan:
+        settings = plans.overlay(
+            self.params.get("on_create"), {option: self.params.get(option) for option in _SETTINGS}
+        )
+        labels = {key: value for key, value in (self.params.get("labels") or {}).items() if value is not None}
+        fields = {"name": self.name, **{option: value for option, value in settings.items() if value is not None}}
+        fields |= {f"labels.{key}": str(value) for key, value in sorted(labels.items())}
+        return plans.create(self.MODULE, self.name, fields)
 
     def _location_changes(self, body: JsonObject) -> list[Change]:
         wanted, found = self.params.get("location"), body.get("location")

@@ -25,30 +25,42 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  location:
+  location: &location
     description: Region or multi-region, such as V(europe-west3). It can't be changed later. Google's default is
       V(US).
     type: str
-  storage_class:
+  storage_class: &storage_class
     description: Default storage class of new objects.
     type: str
     choices: [STANDARD, NEARLINE, COLDLINE, ARCHIVE]
-  uniform_bucket_level_access:
+  uniform_bucket_level_access: &uniform_bucket_level_access
     description: Whether IAM alone decides about access. It can't be undone after 90 days.
     type: bool
-  public_access_prevention:
+  public_access_prevention: &public_access_prevention
     description: V(enforced) keeps the public out, whatever the bindings say.
     type: str
     choices: [enforced, inherited]
-  versioning_enabled:
+  versioning_enabled: &versioning_enabled
     description: Whether overwritten and deleted objects are kept as noncurrent versions.
     type: bool
-  soft_delete_retention_seconds:
+  soft_delete_retention_seconds: &soft_delete_retention_seconds
     description: Seconds for which deleted objects can be restored; V(0) is not at all.
     type: int
   labels:
     description: Labels. Those that are not listed stay as they are; a null value removes a label.
     type: dict
+  on_create:
+    description:
+      - Settings that a new bucket gets and that are never compared afterwards; what is set outside of it wins.
+      - So a bucket that somebody else has made keeps its own.
+    type: dict
+    suboptions:
+      location: *location
+      storage_class: *storage_class
+      uniform_bucket_level_access: *uniform_bucket_level_access
+      public_access_prevention: *public_access_prevention
+      versioning_enabled: *versioning_enabled
+      soft_delete_retention_seconds: *soft_delete_retention_seconds
   confirm_delete:
     description: O(state=absent) needs the bucket's name here once more; the name is then free for anybody.
     type: str

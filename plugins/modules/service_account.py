@@ -25,12 +25,20 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  display_name:
+  display_name: &display_name
     description: A name for people.
     type: str
-  description:
+  description: &description
     description: What the account is for.
     type: str
+  on_create:
+    description:
+      - Settings that a new account gets and that are never compared afterwards; what is set outside of it wins.
+      - So an account that somebody else has made keeps its own.
+    type: dict
+    suboptions:
+      display_name: *display_name
+      description: *description
 extends_documentation_fragment:
   - mlflow_ops.gcp.auth
   - mlflow_ops.gcp.endpoints

@@ -31,52 +31,52 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  database_version:
+  database_version: &database_version
     description:
       - Such as V(POSTGRES_14). A higher one is a major version upgrade in place, which can't be undone and counts
         as a restart.
       - Needed to create the instance.
     type: str
-  region:
+  region: &region
     description:
       - Such as V(europe-west3). It can't be changed later.
       - Needed to create the instance.
     type: str
-  edition:
+  edition: &edition
     description:
       - Cloud SQL edition. A new instance gets V(ENTERPRISE) if it is not set, since newer PostgreSQL versions else
         default to V(ENTERPRISE_PLUS), which refuses small tiers.
     type: str
     choices: [ENTERPRISE, ENTERPRISE_PLUS]
-  tier:
+  tier: &tier
     description:
       - Machine type, such as V(db-f1-micro) or V(db-custom-2-7680). Changing it restarts the database.
       - Needed to create the instance.
     type: str
-  data_disk_size_gb:
+  data_disk_size_gb: &data_disk_size_gb
     description:
       - Size of the disk in GB. It can grow only.
       - A disk that has grown by itself (O(storage_auto_resize)) is no difference.
     type: int
-  data_disk_type:
+  data_disk_type: &data_disk_type
     description: Kind of disk. It can't be changed later.
     type: str
     choices: [PD_SSD, PD_HDD, HYPERDISK_BALANCED]
-  storage_auto_resize:
+  storage_auto_resize: &storage_auto_resize
     description: Whether the disk grows by itself. A new instance gets V(true) if it is not set.
     type: bool
-  storage_auto_resize_limit_gb:
+  storage_auto_resize_limit_gb: &storage_auto_resize_limit_gb
     description: Size in GB up to which the disk grows by itself; V(0) is no limit.
     type: int
-  availability_type:
+  availability_type: &availability_type
     description: V(REGIONAL) keeps a standby in another zone. Changing it counts as a restart.
     type: str
     choices: [ZONAL, REGIONAL]
-  activation_policy:
+  activation_policy: &activation_policy
     description: V(NEVER) stops the instance, V(ALWAYS) starts it. Stopping counts as a restart.
     type: str
     choices: [ALWAYS, NEVER]
-  backup_configuration:
+  backup_configuration: &backup_configuration
     description: Automated backups.
     type: dict
     suboptions:
@@ -95,12 +95,12 @@ options:
       transaction_log_retention_days:
         description: Days for which O(backup_configuration.point_in_time_recovery_enabled) reaches back.
         type: int
-  database_flags:
+  database_flags: &database_flags
     description:
       - PostgreSQL settings, name and value. Flags that are not listed stay as they are; a null value removes a flag.
       - Whether a flag needs a restart is asked of Google.
     type: dict
-  ip_configuration:
+  ip_configuration: &ip_configuration
     description: How the instance is reached.
     type: dict
     suboptions:
@@ -129,18 +129,40 @@ options:
         description: VPC network for a private address, as C(projects/P/global/networks/N). It can be set later,
           with a restart.
         type: str
-  connector_enforcement:
+  connector_enforcement: &connector_enforcement
     description: V(REQUIRED) takes connections through the Cloud SQL Auth Proxy and connectors alone.
     type: str
     choices: [NOT_REQUIRED, REQUIRED]
-  user_labels:
+  user_labels: &user_labels
     description: Labels. Those that are not listed stay as they are; a null value removes a label.
     type: dict
-  deletion_protection_enabled:
+  deletion_protection_enabled: &deletion_protection_enabled
     description:
       - Google's own protection of the instance against deletion.
       - The modules of this collection then refuse to delete its databases and users too.
     type: bool
+  on_create:
+    description:
+      - Settings that a new instance gets and that are never compared afterwards; what is set outside of it wins.
+      - So a instance that somebody else has made keeps its own.
+    type: dict
+    suboptions:
+      database_version: *database_version
+      region: *region
+      edition: *edition
+      tier: *tier
+      data_disk_size_gb: *data_disk_size_gb
+      data_disk_type: *data_disk_type
+      storage_auto_resize: *storage_auto_resize
+      storage_auto_resize_limit_gb: *storage_auto_resize_limit_gb
+      availability_type: *availability_type
+      activation_policy: *activation_policy
+      backup_configuration: *backup_configuration
+      database_flags: *database_flags
+      ip_configuration: *ip_configuration
+      connector_enforcement: *connector_enforcement
+      user_labels: *user_labels
+      deletion_protection_enabled: *deletion_protection_enabled
   allow_restart:
     description: Whether changes that restart the database may be made now.
     type: bool

@@ -14,6 +14,7 @@ author:
 short_description: Read a Cloud SQL instance with its databases and users
 description:
   - Returns what Google says about an instance, its databases and its users. There is no secret in it.
+  - Returns it as variables of an inventory too, for a team whose instance is there already.
 options:
   name:
     description: Name of the instance.
@@ -33,6 +34,10 @@ EXAMPLES = r"""
     project: my-project
     name: mlflow-metadata
   register: backend
+
+- name: Show what to put into group_vars for an instance that is there already
+  ansible.builtin.debug:
+    var: backend.as_variables
 """
 
 RETURN = r"""
@@ -54,6 +59,15 @@ users:
   type: list
   elements: dict
   sample: [{"name": "mlflow_user"}]
+as_variables:
+  description:
+    - The instance as variables of an inventory. With them the role C(mlflow_ops.gcp.backend_store) finds nothing to
+      change in the instance, and keeps it as it is.
+    - The database and the user are named where there is only one that Google has not made itself.
+  returned: success
+  type: dict
+  sample: {"gcp_region": "europe-west3", "mlflow_instance": "mlflow-metadata", "mlflow_tier": "db-f1-micro",
+    "mlflow_database": "mlflow", "backend_store_settings": {"database_version": "POSTGRES_14", "data_disk_size_gb": 10}}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -13,7 +13,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 LABEL = "mlflow-sandbox.id"
 """Docker label on everything that belongs to a sandbox; its value is the sandbox's id."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+# PostgreSQL's socket lies below a folder of this name, and its path may have 107 characters.
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,13}")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def sandbox(name: str | None = None, checkout: Path = CHECKOUT) -> Sandbox:
     chosen = name or os.environ.get("SANDBOX_NAME") or "default"
     if not _NAME.fullmatch(chosen):
         raise SandboxError(
-            f"Sandbox name {chosen!r} is not usable: take up to 31 of a-z, 0-9 and -, starting with a letter."
+            f"Sandbox name {chosen!r} is not usable: take up to 14 of a-z, 0-9 and -, starting with a letter or digit."
         )
     return Sandbox(chosen, checkout.resolve(), _state_home(), _cache())
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_database import SqlDatabase
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_info import read_all
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_info import as_variables, read_all
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_user import SqlUser
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import converge, predict
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import InstanceNotRunningError, RefusedError
@@ -222,11 +222,21 @@ def test_children_of_a_protected_instance_are_protected(kind: str, confirmed: bo
 
 def test_info_reads_everything_and_says_nothing_of_a_stopped_instance() -> None:
     answers: dict[str, Any] = {f"GET {INSTANCE}": ok({"name": "db"}), f"GET {INSTANCE}/databases": STOPPED}
-    assert read_all(cloud(answers).google, "db") == {"instance": {"name": "db"}, "databases": None, "users": None}
+    stopped = read_all(cloud(answers).google, "db")
+    assert (stopped["instance"], stopped["databases"], stopped["users"]) == ({"name": "db"}, None, None)
     answers |= {f"GET {INSTANCE}/databases": ok({"items": [{"name": "mlflow"}]}), USERS: users()}
-    assert read_all(cloud(answers).google, "db") == {
-        "instance": {"name": "db"},
-        "databases": [{"name": "mlflow"}],
-        "users": [],
-    }
-    assert read_all(cloud({f"GET {INSTANCE}": NO_INSTANCE}).google, "db")["instance"] is None
+    running = read_all(cloud(answers).google, "db")
+    assert (running["databases"], running["users"]) == ([{"name": "mlflow"}], [])
+    assert running["as_variables"]["mlflow_instance"] == "db"
+    absent = read_all(cloud({f"GET {INSTANCE}": NO_INSTANCE}).google, "db")
+    assert (absent["instance"], absent["as_variables"]) == (None, {})
+
+
+def test_variables_name_what_people_have_made_where_there_is_no_choice() -> None:
+    mine, googles = {"name": "runs"}, [{"name": "postgres"}, {"name": "cloudsqladmin"}]
+    iam = {"name": "sa@p.iam", "type": "CLOUD_IAM_SERVICE_ACCOUNT"}
+    variables = as_variables({"name": "db"}, [*googles, mine], [googles[0], iam, {"name": "theirs"}])
+    assert (variables["mlflow_database"], variables["mlflow_database_user"]) == ("runs", "theirs")
+    assert (
+        not {"mlflow_database", "mlflow_database_user"} & as_variables({"name": "db"}, [mine, {"name": "x"}], []).keys()
+    )

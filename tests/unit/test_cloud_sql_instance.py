@@ -6,7 +6,11 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_fields import FIELDS, patches
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_fields import (
+    FIELDS,
+    patches,
+    settings_as_options,
+)
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_instance import SqlInstance
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import converge, predict
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
@@ -468,3 +472,45 @@ def test_bad_input_is_refused_before_anything_is_asked(options: dict[str, Any], 
 def test_an_old_version_is_warned_about_at_creation() -> None:
     assert "end of life" in plan(None, database_version="POSTGRES_14").warnings[0]
     assert plan(None, database_version="POSTGRES_16").warnings == ()
+
+
+def test_what_holds_for_a_new_instance_alone_is_no_difference_of_an_existing_one() -> None:
+    new = {"tier": "db-g1-small", "connector_enforcement": "REQUIRED", "backup_configuration": {"enabled": True}}
+    assert instance(name="db", on_create=new).plan(Observed(Presence.PRESENT, GOLDEN)).action is Action.NONE
+
+
+def test_a_new_instance_gets_what_is_set_over_what_new_ones_get() -> None:
+    below = {**MINIMAL, "tier": "db-g1-small", "ip_configuration": {"ipv4_enabled": True, "ssl_mode": "ENCRYPTED_ONLY"}}
+    del below["name"]
+    above = {"tier": "db-f1-micro", "ip_configuration": {"private_network": "projects/p/global/networks/n"}}
+    plan = instance(name="db", on_create=below, **above).plan(ABSENT)
+    sent = {change.field: change.after for change in plan.changes}
+    assert sent["tier"] == "db-f1-micro"
+    assert sent["ip_configuration.ssl_mode"] == "ENCRYPTED_ONLY"
+    assert sent["ip_configuration.private_network"] == "projects/p/global/networks/n"
+    instance(name="db", on_create=below).check_apply(plan)
+
+
+def test_wrong_settings_of_a_new_instance_are_refused_before_anything_is_asked() -> None:
+    with pytest.raises(RefusedError, match="plain ASCII"):
+        instance(name="db", on_create={"tier": "db\N{NON-BREAKING HYPHEN}f1-micro"})
+
+
+def test_an_instance_as_options_is_an_instance_without_drift() -> None:
+    body = copy.deepcopy(GOLDEN)
+    body["settings"]["databaseFlags"] = [{"name": "max_connections", "value": "30"}]
+    body["settings"]["userLabels"] = {"team": "a"}
+    body["settings"]["ipConfiguration"]["authorizedNetworks"] = [
+        {"kind": "sql#aclEntry", "name": "x", "value": "192.0.2.0/24"}
+    ]
+    options = settings_as_options(body)
+    assert options["database_flags"] == {"max_connections": "30"}
+    assert options["user_labels"] == {"team": "a"}
+    assert options["ip_configuration"]["authorized_networks"] == [{"name": "x", "value": "192.0.2.0/24"}]
+    assert "storage_auto_resize_limit_gb" not in options
+    assert instance(name="db", **options).plan(Observed(Presence.PRESENT, body)).action is Action.NONE
+    # Every one of them is really compared: change any, and it is drift.
+    body["settings"]["ipConfiguration"]["authorizedNetworks"] = []
+    body["settings"]["deletionProtectionEnabled"] = not body["settings"].get("deletionProtectionEnabled")
+    drift = instance(name="db", **options).plan(Observed(Presence.PRESENT, body))
+    assert "ip_configuration.authorized_networks" in {change.field for change in drift.changes}

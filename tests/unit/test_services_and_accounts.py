@@ -14,6 +14,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.iam import ServiceAccount, service_account_email
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Action
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import ABSENT, Observed, Presence
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.service_usage import ProjectService
 
 from tests.unit.fakes import NOT_FOUND, PROJECT, bad, cloud, disabled, ok
@@ -155,3 +156,9 @@ def test_an_api_that_was_just_enabled_is_waited_for() -> None:
     with pytest.raises(ServiceDisabledError):
         converge(account(), made.google)
     assert 290 < made.time.seconds < 330
+
+
+def test_the_name_of_a_new_account_is_no_difference_of_an_existing_one() -> None:
+    theirs = Observed(Presence.PRESENT, {"email": "mlflow@p.iam.gserviceaccount.com", "displayName": "theirs"})
+    assert account(on_create={"display_name": "ours"}).plan(theirs).action is Action.NONE
+    assert "ours" in [change.after for change in account(on_create={"display_name": "ours"}).plan(ABSENT).changes]

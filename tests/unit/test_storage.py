@@ -93,6 +93,17 @@ def test_a_missing_bucket_is_created_in_the_project() -> None:
     assert sent.params["project"] == PROJECT
 
 
+def test_what_holds_for_a_new_bucket_alone_is_no_difference_of_an_existing_one() -> None:
+    new = {"location": "US", "public_access_prevention": "enforced", "storage_class": "NEARLINE"}
+    made = cloud({GET: ok(FOUND)})
+    assert not converge(bucket(on_create=new), made.google).changed
+    made = cloud({GET: [NOT_FOUND, ok(FOUND)], POST: ok(FOUND)})
+    converge(bucket(on_create=new, storage_class="STANDARD"), made.google)
+    (sent,) = made.transport.writes
+    assert (sent.body["location"], sent.body["storageClass"]) == ("US", "STANDARD")
+    assert sent.body["iamConfiguration"] == {"publicAccessPrevention": "enforced"}
+
+
 def test_somebody_elses_bucket_is_an_error_not_an_adoption() -> None:
     denied = bad(403, "forbidden", "does not have storage.buckets.get access")
     with pytest.raises(PermissionDeniedError, match=r"storage\.buckets\.get"):

@@ -1,8 +1,9 @@
-"""The machine and the cloud of this scenario, as the sandbox's connection card names them."""
+"""The machine and the cloud of a scenario, as its sandbox's connection card names them: shared by all scenarios."""
 
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ import requests as http
 import testinfra
 from testinfra.host import Host
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[1]
+CALLBACKS = Path(__file__).parent / "shared" / "callback_plugins"
 
 
 class Operator:
@@ -25,10 +27,9 @@ class Operator:
         self.environment = os.environ | settings | {"ANSIBLE_LOG_PATH": os.devnull, "ANSIBLE_FORCE_COLOR": "0"}
         self.project = card["project"]
 
-    def run(self, *command: str) -> tuple[int, str]:
-        done = subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=300
-        )
+    def run(self, *command: str, **environment: str) -> tuple[int, str]:
+        settings = self.environment | environment
+        done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False, timeout=300)
         return done.returncode, done.stdout + done.stderr
 
     def breaks(self, module: str, **arguments: str) -> None:
@@ -41,6 +42,13 @@ class Operator:
         """Exit code and output, on one line: Ansible folds long messages."""
         returncode, output = self.run("ansible-playbook", playbook, *options)
         return returncode, re.sub(r"\s+", " ", output)
+
+    def killed_after(self, task: str, playbook: str, *options: str) -> str:
+        """Run a playbook and kill it when a task (by its name, with or without its role) has finished; its output."""
+        plugins = {"ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS), "ANSIBLE_CALLBACKS_ENABLED": "stop_after"}
+        returncode, output = self.run("ansible-playbook", playbook, *options, MOLECULE_STOP_AFTER=task, **plugins)
+        assert returncode == -signal.SIGKILL, f"was not killed after {task!r}: {output}"
+        return re.sub(r"\s+", " ", output)
 
 
 @pytest.fixture(scope="session")
