@@ -63,6 +63,8 @@ class Secret(Resource):
         "replication_locations": {"type": "list", "elements": "str"},
         "value": {"type": "str", "no_log": True},
         "generate": {"type": "bool", "default": False},
+        "rotate": {"type": "bool", "default": False},
+        "older_versions": {"type": "str", "choices": ["disabled"]},
         "return_value": {"type": "bool", "default": False},
         "confirm_delete": {"type": "str"},
     }
@@ -71,6 +73,7 @@ class Secret(Resource):
         super().__init__(params, project)
         # Made once, so that a repeated attempt knows its own version again.
         self._generated: str | None = None
+        self._rotated_from: int | None = None
 
     @property
     def name(self) -> str:
@@ -86,6 +89,11 @@ class Secret(Resource):
             raise RefusedError(f"name {self.name!r}: a secret's name holds letters, digits, hyphens and underscores")
         if self._given is not None and self.params.get("generate"):
             raise RefusedError(f"secret {self.name}: value and generate exclude each other: leave one out")
+        if self.params.get("rotate") and (not self.params.get("generate") or self.params.get("older_versions")):
+            raise RefusedError(
+                f"secret {self.name}: rotate needs generate, and leaves older versions alone until the new one is in "
+                "use: disable them by a task of its own"
+            )
         if self._given is not None and not 0 < len(self._given.encode()) <= _MAX_BYTES:
             raise RefusedError(f"secret {self.name}: the value is empty or longer than {_MAX_BYTES} bytes")
 
@@ -98,9 +106,21 @@ class Secret(Resource):
             return ABSENT
         latest = google.find(_API, f"{self._path(google)}/versions/latest")
         about: dict[str, Any] = {"version": latest}
+        if self.params.get("older_versions") and latest and latest.get("state") == _ENABLED:
+            about["older"] = [v for v in self._enabled_versions(google) if version_number(v) < version_number(latest)]
         if self._given is not None and not self.wants_absence and latest and latest.get("state") == _ENABLED:
             about["same_value"] = secrets.compare_digest(self._access(google, latest).encode(), self._given.encode())
         return Observed(Presence.PRESENT, body, about)
+
+    def _enabled_versions(self, google: Google) -> list[JsonObject]:
+        found: list[JsonObject] = []
+        page: dict[str, object] = {"filter": f"state:{_ENABLED}"}
+        while True:
+            reply = google.get(_API, f"{self._path(google)}/versions", **page)
+            found += reply.get("versions", [])
+            if not reply.get("nextPageToken"):
+                return found
+            page["pageToken"] = reply["nextPageToken"]
 
     def plan(self, observed: Observed) -> Plan:
         if self.wants_absence:
@@ -120,9 +140,13 @@ class Secret(Resource):
         changes = self._replication_changes(observed.body)
         changes += plans.managed_keys("labels", labels, observed.body.get("labels"))
         warnings = []
+        changes += [
+            Change(f"versions.{version_number(older)}", _ENABLED, "DISABLED", "is older than the newest")
+            for older in observed.about.get("older", [])
+        ]
         if version:
             changes.append(version)
-            if version.before is not None and version.reason != _VALUE_DIFFERS:
+            if version.before is not None and version.reason not in (_VALUE_DIFFERS, _ROTATED):
                 warnings.append(f"secret {self.name}: {version.reason}; whoever used its value needs the new one")
         return plans.update(self.MODULE, self.name, changes, warnings)
 
@@ -137,6 +161,8 @@ class Secret(Resource):
         if latest.get("state") != _ENABLED:
             reason = f"version {number}, the newest, is {latest.get('state')}"
             return Change("version", number, number + 1, reason)
+        if self.params.get("rotate") and (self._rotated_from is None or number <= self._rotated_from):
+            return Change("version", number, number + 1, _ROTATED)
         if observed.about.get("same_value", True):
             return None
         return Change("version", number, number + 1, _VALUE_DIFFERS)
@@ -162,7 +188,12 @@ class Secret(Resource):
         elif labels is not None:
             body = {"labels": labels} | ({"etag": observed.body["etag"]} if observed.body.get("etag") else {})
             google.write("PATCH", _API, self._path(google), body, {"updateMask": "labels"})
+        for older in observed.about.get("older", []):
+            etag = {"etag": older["etag"]} if older.get("etag") else {}
+            google.write("POST", _API, f"{self._path(google)}/versions/{version_number(older)}:disable", etag)
         if "version" in plan.fields():
+            latest = observed.about.get("version")
+            self._rotated_from = version_number(latest) if latest else 0
             self._add_version(google)
 
     def _add_version(self, google: Google) -> None:
@@ -236,6 +267,7 @@ class SecretIamMember(policies.IamMember):
         google.write("POST", _API, f"{self._path(google)}:setIamPolicy", {"policy": policy})
 
 
+_ROTATED = "is to be rotated"
 _VALUE_DIFFERS = "the value differs from the newest version's"
 
 

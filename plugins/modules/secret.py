@@ -45,6 +45,16 @@ options:
       enabled.
     type: bool
     default: false
+  rotate:
+    description:
+      - Whether to make up a new version in any case, once for each run. Needs O(generate).
+      - Older versions stay enabled until a task with O(older_versions=disabled) runs, after the new one is in use.
+    type: bool
+    default: false
+  older_versions:
+    description: V(disabled) disables every version but the newest, if that is enabled. They can be enabled again.
+    type: str
+    choices: [disabled]
   return_value:
     description: Whether to return the newest version's value. Use it with C(no_log) on the task alone.
     type: bool
@@ -70,6 +80,12 @@ EXAMPLES = r"""
     return_value: true
   register: password
   no_log: true
+
+- name: Leave only the newest version usable
+  mlflow_ops.gcp.secret:
+    project: my-project
+    name: mlflow-db-password
+    older_versions: disabled
 
 - name: Keep a password of our own
   mlflow_ops.gcp.secret:

@@ -181,6 +181,48 @@ def test_unclear_ends_are_bounded() -> None:
     assert len(made.transport.writes) == 4
 
 
+def test_rotating_adds_one_version_though_the_newest_is_enabled() -> None:
+    read_back = {f"GET {BASE}/s/versions/3:access": payload("x")}
+    made = echoing({GET: ok(AUTOMATIC), LATEST: ok(version(2)), ADD: ok(version(3)), **read_back})
+    outcome = converge(secret(generate=True, rotate=True), made.google)
+    assert [change.reason for change in outcome.plan.changes] == ["is to be rotated"]
+    assert [sent.path for sent in made.transport.writes] == [f"{BASE}/s:addVersion"]
+    assert outcome.plan.warnings == ()
+
+
+def test_a_lost_answer_while_rotating_adds_no_second_version() -> None:
+    lost = bad(503, "backendError", "gone")
+    made = echoing({GET: ok(AUTOMATIC), LATEST: [ok(version(2)), ok(version(3))], ADD: [lost]})
+    assert converge(secret(generate=True, rotate=True), made.google).changed
+    assert len(made.transport.writes) == 1
+
+
+def test_older_versions_are_disabled_under_their_etags_page_by_page() -> None:
+    listing = f"{GET}/versions"
+    pages = [
+        ok({"versions": [version(4), version(3) | {"etag": '"three"'}], "nextPageToken": "2"}),
+        ok({"versions": [version(1)]}),
+        ok({"versions": [version(4)]}),
+    ]
+    disable = {f"POST {BASE}/s/versions/{number}:disable": ok(version(number, "DISABLED")) for number in (1, 3)}
+    made = cloud({GET: ok(AUTOMATIC), LATEST: ok(version(4)), listing: pages, **disable})
+    outcome = converge(secret(older_versions="disabled"), made.google)
+    assert [change.field for change in outcome.plan.changes] == ["versions.3", "versions.1"]
+    sent = {request.path: request.body for request in made.transport.writes}
+    assert sent == {f"{BASE}/s/versions/3:disable": {"etag": '"three"'}, f"{BASE}/s/versions/1:disable": {}}
+
+
+def test_older_versions_stay_where_the_newest_can_not_be_used() -> None:
+    made = cloud({GET: ok(AUTOMATIC), LATEST: ok(version(4, "DISABLED"))})
+    assert not converge(secret(older_versions="disabled"), made.google).changed
+
+
+@pytest.mark.parametrize("options", [{"generate": False}, {"generate": True, "older_versions": "disabled"}])
+def test_rotating_is_generating_and_leaves_older_versions_alone(options: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError, match="rotate needs generate"):
+        secret(rotate=True, **options)
+
+
 def test_labels_are_sent_whole_under_the_etag() -> None:
     body = {**AUTOMATIC, "labels": {"kept": "1", "gone": "2"}}
     made = cloud({GET: ok(body), LATEST: NOT_FOUND, f"PATCH {BASE}/s": ok()})
