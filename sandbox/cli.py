@@ -22,6 +22,7 @@ _COMMANDS = {
     "down": ("sandbox.machine.down", "Remove a sandbox; images and caches stay."),
     "env": ("sandbox.machine.environment", "Print export lines that point Google's clients at the running sandbox."),
     "demo": ("sandbox.demo", "From nothing to a logged training run, and the proof of it."),
+    "permissions": ("sandbox.permissions", "Print which permission each emulated method asks for, and the source."),
     "serve": ("sandbox.serve", "Run the emulator alone, in the foreground."),
 }
 _INTERRUPTED = 130

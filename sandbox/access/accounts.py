@@ -32,6 +32,11 @@ def create_account(store: Store, settings: Settings, email: str, display_name: s
     return account
 
 
+def find_account(store: Store, name: str) -> Json | None:
+    """The account of that e-mail or unique id."""
+    return next((account for email, account in store.items(ACCOUNTS) if name in (email, account["uniqueId"])), None)
+
+
 def create_key(store: Store, settings: Settings, email: str) -> tuple[Json, Json]:
     """A new key pair: (what is kept and listed, the credentials file that is handed out once)."""
     private_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -1,10 +1,15 @@
-"""IAM, enforced in one place: a route names its permission, its path names the resources whose policies count.
+"""IAM, enforced in one place: a route names its permission, its path names the resources whose policies count."""
 
-Conditional bindings are stored and returned but grant nothing here: the sandbox does not evaluate CEL.
-"""
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from sandbox.access import policies
-from sandbox.access.roles import grants
+from sandbox.access.accounts import find_account
+from sandbox.access.conditions import ConditionError, compile_condition
+from sandbox.access.resources import attributes_of
+from sandbox.access.roles import gives
+from sandbox.core.documents import Json
 from sandbox.core.settings import Settings
 from sandbox.core.store import Store
 
@@ -12,26 +17,55 @@ ANONYMOUS = ""
 BASIC_ROLES = {"projectOwner": "roles/owner", "projectEditor": "roles/editor", "projectViewer": "roles/viewer"}
 
 
-def is_allowed(store: Store, settings: Settings, principal: str, permission: str, params: dict[str, str]) -> bool:
-    """Whether the account (or ANONYMOUS) holds the permission on what the request's path names."""
+@dataclass(frozen=True)
+class Question:
+    """Whether an account (or ANONYMOUS) holds a permission: on what the names of a request's path say.
+
+    `api` holds the API attributes that the method provides to conditions.
+    """
+
+    principal: str
+    permission: str
+    service: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    api: Mapping[str, Any] = field(default_factory=dict)
+
+
+def is_allowed(store: Store, settings: Settings, question: Question) -> bool:
+    """The answer, from the policies of the resource and of the project above it."""
     return any(
-        _holds(store, settings, principal, binding) and grants(binding["role"], permission)
-        for key in _policies_of(settings, params)
+        _holds(store, settings, question.principal, binding)
+        and gives(store, binding["role"], question.permission)
+        and _applies(settings, binding, question)
+        for key in _policies_of(store, settings, question.names)
         for binding in policies.read(store, key).get("bindings", [])
-        if "condition" not in binding
     )
 
 
-def _policies_of(settings: Settings, params: dict[str, str]) -> list[str]:
+def _applies(settings: Settings, binding: Json, question: Question) -> bool:
+    """Whether the binding's condition is met; one that is not understood (an older state's) grants nothing."""
+    condition = binding.get("condition")
+    if condition is None:
+        return True
+    try:
+        ask = compile_condition(condition.get("expression", ""))
+    except ConditionError:
+        return False
+    return ask(attributes_of(settings, question.service, question.names, question.api))
+
+
+def _policies_of(store: Store, settings: Settings, names: Mapping[str, str]) -> list[str]:
     keys = [policies.project_key(settings.project)]
-    if "secret" in params:
-        keys.append(policies.secret_key(params["secret"]))
-    if "bucket" in params:
-        keys.append(policies.bucket_key(params["bucket"]))
+    if "secret" in names:
+        keys.append(policies.secret_key(names["secret"]))
+    if "bucket" in names:
+        keys.append(policies.bucket_key(names["bucket"]))
+    if "email" in names and (account := find_account(store, names["email"])):
+        keys.append(policies.account_key(account["email"]))
     return keys
 
 
-def _holds(store: Store, settings: Settings, principal: str, binding: dict[str, list[str]]) -> bool:
+def _holds(store: Store, settings: Settings, principal: str, binding: Json) -> bool:
     return any(_is_member(store, settings, principal, member) for member in binding["members"])
 
 

@@ -1,4 +1,4 @@
-"""IAM policies of projects, secrets and buckets: stored whole, guarded by an etag, versions and conditions kept."""
+"""IAM policies of projects, secrets, buckets and service accounts: stored whole, guarded by an etag."""
 
 import base64
 import binascii
@@ -9,7 +9,8 @@ import re
 import secrets
 
 from sandbox.access.accounts import ACCOUNTS
-from sandbox.access.roles import OPERATOR_ROLES
+from sandbox.access.conditions import ConditionError, compile_condition
+from sandbox.access.roles import CUSTOM_ROLES, OPERATOR_ROLES
 from sandbox.core.documents import Json, decode_bytes
 from sandbox.core.errors import ApiError, modern
 from sandbox.core.settings import Settings
@@ -23,6 +24,7 @@ MEMBER = re.compile(
     r"(user|serviceAccount|group|domain|principal|principalSet|projectOwner|projectEditor|projectViewer|"
     r"deleted:(user|serviceAccount|group)):\S+"
 )
+BASIC = ("roles/owner", "roles/editor", "roles/viewer")
 UNTOUCHED: Json = {"etag": base64.b64encode(b"\0\x10\1").decode()}
 """A policy nobody has set yet is just an etag, the same everywhere (public recordings show ACAB)."""
 
@@ -44,6 +46,11 @@ def secret_key(secret: str) -> str:
 def bucket_key(bucket: str) -> str:
     """Under which name a bucket's policy is stored."""
     return f"buckets/{bucket}"
+
+
+def account_key(email: str) -> str:
+    """Under which name a service account's policy is stored."""
+    return f"serviceAccounts/{email}"
 
 
 def read(store: Store, key: str) -> Json:
@@ -79,6 +86,21 @@ def write(store: Store, settings: Settings, key: str, wanted: Json, fields: froz
         policy["bindings"] = bindings
     store.put(POLICIES, key, policy)
     return policy
+
+
+def changed_roles(before: Json, after: Json) -> list[str]:
+    """The roles whose bindings differ: what conditions ask for as iam.googleapis.com/modifiedGrantsByRole."""
+    old, new = _grants_by_role(before), _grants_by_role(after)
+    return sorted(role for role in old.keys() | new.keys() if old.get(role) != new.get(role))
+
+
+def _grants_by_role(policy: Json) -> dict[str, set[tuple[str, str]]]:
+    found: dict[str, set[tuple[str, str]]] = {}
+    for binding in policy.get("bindings", []):
+        condition = json.dumps(binding.get("condition"), sort_keys=True)
+        for member in binding.get("members", []):
+            found.setdefault(binding.get("role", ""), set()).add((member, condition))
+    return found
 
 
 def initial_project_policy(settings: Settings) -> Json:
@@ -132,8 +154,24 @@ def _binding(store: Store, settings: Settings, binding: Json) -> Json:
     role = binding.get("role", "")
     if not ROLE_NAME.fullmatch(role):
         raise modern(400, f"Role {role} is not supported for this resource.")
+    if role.startswith(f"projects/{settings.project}/") and not store.has(CUSTOM_ROLES, role):
+        raise modern(400, f"Role ({role}) does not exist in the resource's hierarchy.")
     members = [_member(store, settings, member) for member in dict.fromkeys(binding.get("members", []))]
-    return {"role": role, "members": members} | ({"condition": binding["condition"]} if "condition" in binding else {})
+    if "condition" not in binding:
+        return {"role": role, "members": members}
+    _check_condition(role, binding["condition"])
+    return {"role": role, "members": members, "condition": binding["condition"]}
+
+
+def _check_condition(role: str, condition: Json) -> None:
+    """Google answers 400 to a condition that does not compile, and to any on a basic role. Its words are not known."""
+    if role in BASIC:
+        raise modern(400, f"Conditions can't be set on basic roles, such as {role}.")
+    expression = str(condition.get("expression", ""))
+    try:
+        compile_condition(expression)
+    except ConditionError as error:
+        raise modern(400, f"Invalid condition expression {expression!r}: {error}.") from error
 
 
 def _member(store: Store, settings: Settings, member: str) -> str:

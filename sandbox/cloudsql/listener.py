@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from sandbox.access.enforcement import is_allowed
+from sandbox.access.enforcement import Question, is_allowed
 from sandbox.cloudsql import certificates, startup
 from sandbox.cloudsql.engine import INSTANCES, Engine
 from sandbox.core.documents import Json
@@ -29,6 +29,12 @@ BLOCK = 256 * 1024
 def dns_name(record: Json) -> str:
     """The instance's DNS name, as connectSettings advertises it and certificates carry it (without the last dot)."""
     return f"{record['id']}.sandbox.{record['region']}.sql.goog"
+
+
+def has_iam_authentication(record: Json) -> bool:
+    """Whether the flag that lets IAM users log in is on."""
+    flags = record["settings"].get("databaseFlags", [])
+    return any(flag["name"] == "cloudsql.iam_authentication" and flag["value"] == "on" for flag in flags)
 
 
 class Listener:
@@ -122,14 +128,21 @@ class Listener:
         except ClusterError as error:
             return startup.fatal("57P03", str(error))
         kind = next((known.type for known in users if known.name == user), "BUILT_IN")
-        if kind == "BUILT_IN" or self._may_log_in(user, principal):
+        return None if kind == "BUILT_IN" else self._iam_refusal(record, user, principal)
+
+    def _iam_refusal(self, record: Json, user: str, principal: str) -> bytes | None:
+        if not has_iam_authentication(record):
+            # PostgreSQL is then set up without IAM, and such a user has no password.
+            return startup.fatal("28P01", f'password authentication failed for user "{user}"')
+        if self._may_log_in(record, user, principal):
             return None
         return startup.fatal("28P01", f'Cloud SQL IAM service account authentication failed for user "{user}"')
 
-    def _may_log_in(self, user: str, principal: str) -> bool:
-        return principal.removesuffix(".gserviceaccount.com") == user and is_allowed(
-            self._store, self._settings, principal, "cloudsql.instances.login", {}
-        )
+    def _may_log_in(self, record: Json, user: str, principal: str) -> bool:
+        names = {"instance": record["name"]}
+        question = Question(principal, "cloudsql.instances.login", "sqladmin.googleapis.com", names)
+        is_theirs = principal.removesuffix(".gserviceaccount.com") == user
+        return is_theirs and is_allowed(self._store, self._settings, question)
 
     def _owner_of(self, certificate: x509.Certificate) -> Json | None:
         for record in self._instances():

@@ -1,10 +1,12 @@
 """One door for every emulated API: route, caller, Service Usage, IAM, answer, save, record."""
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from aiohttp import ClientError, web
 
-from sandbox.access.enforcement import ANONYMOUS, is_allowed
+from sandbox.access.enforcement import ANONYMOUS, Question, is_allowed
 from sandbox.core.documents import Json, timestamp
 from sandbox.core.errors import ApiError, modern, service_disabled, unauthenticated
 from sandbox.core.fields import select
@@ -66,7 +68,7 @@ class Dispatcher:
             raise api.denied(Denial(call.principal, call.route.permission or "", call.params, raw_path))
         if not is_enabled(self._world.store, api.service):
             raise service_disabled(api.service, api.title, settings.project_number)
-        if call.route.permission:
+        if call.route.permission and not call.route.late:
             require(call, call.route.permission)
         return await call.route.handler(call)
 
@@ -95,14 +97,19 @@ class Dispatcher:
         )
 
 
-def require(call: Call, permission: str, **other: str) -> None:
-    """Refuse the call unless the caller holds the permission (on another resource, named by `other`)."""
-    params = call.params | other
-    if not is_allowed(call.world.store, call.world.settings, call.principal, permission, params):
-        api = call.route.api
-        if api is None:
+def holds(call: Call, permission: str, api: Mapping[str, Any] | None = None, **names: str) -> bool:
+    """Whether the caller holds the permission on what the path (or `names`) says; `api` is what conditions may ask."""
+    world, service = call.world, call.route.api.service if call.route.api else ""
+    question = Question(call.principal, permission, service, call.params | names, api or {})
+    return is_allowed(world.store, world.settings, question)
+
+
+def require(call: Call, permission: str, api: Mapping[str, Any] | None = None, **names: str) -> None:
+    """Refuse the call unless the caller `holds` the permission."""
+    if not holds(call, permission, api, **names):
+        if call.route.api is None:
             raise TypeError(f"{call.route.path} asks for {permission} but belongs to no API")
-        raise api.denied(Denial(call.principal, permission, params, call.request.path))
+        raise call.route.api.denied(Denial(call.principal, permission, call.params | names, call.request.path))
 
 
 def _json(call: Call, answer: Json) -> web.Response:

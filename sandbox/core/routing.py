@@ -33,11 +33,15 @@ class Denial:
 
 @dataclass(frozen=True)
 class Api:
-    """One Google API: the service that Service Usage switches, its title, and how it words a refusal by IAM."""
+    """One Google API: the service that Service Usage switches, its title, and how it words a refusal by IAM.
+
+    `permissions` is the page on which Google says which permission each method asks for.
+    """
 
     service: str
     title: str
     denied: Callable[[Denial], ApiError]
+    permissions: str
     classic_errors: bool = False
     anonymous: bool = False
     """Whether callers without a token are judged by the policies (allUsers) instead of refused."""
@@ -97,8 +101,9 @@ class Route:
     """One row of the route table.
 
     `path` is matched against the raw path; `{name}` stands for one segment without `/` and `:`, `{name+}` for the rest.
-    `api` None marks what no Google API front end guards (token endpoint, metadata server). `permission` None means the
-    handler decides by itself. `mutating` defaults to "everything but GET".
+    `api` None marks what no Google API front end guards (token endpoint, metadata server). `permission` None means that
+    none is needed. `mutating` defaults to "everything but GET". `late` routes ask for their permission in the handler,
+    since only the body or the query says what they are about.
     """
 
     method: str
@@ -107,6 +112,7 @@ class Route:
     api: Api | None = None
     permission: str | None = None
     mutating: bool | None = None
+    late: bool = False
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:

@@ -14,7 +14,7 @@ from sandbox.machine.errors import SandboxError
 from sandbox.machine.identity import Sandbox
 from sandbox.machine.network import Addresses
 
-_APIS = ("sql", "cloudresourcemanager", "iam", "secretmanager", "serviceusage")
+_APIS = ("sql", "cloudresourcemanager", "iam", "iamcredentials", "secretmanager", "serviceusage")
 
 
 def content(sandbox: Sandbox, addresses: Addresses, keys: ssh_keys.Keys | None) -> dict[str, Any]:

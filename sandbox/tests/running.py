@@ -94,10 +94,14 @@ class Client:
             operation = self.get(f"operations/{operation['name']}")
         return operation
 
-    def bind(self, role: str, email: str) -> None:
-        """Add a member to a role on the project."""
-        policy = self.must("POST", f"/v1/projects/{PROJECT}:getIamPolicy", {})
-        policy["bindings"].append({"role": role, "members": [f"serviceAccount:{email}"]})
+    def bind(self, role: str, email: str, condition: str | None = None) -> None:
+        """Add a member to a role on the project, perhaps under a condition."""
+        asked = {"options": {"requestedPolicyVersion": 3}}
+        policy = self.must("POST", f"/v1/projects/{PROJECT}:getIamPolicy", asked) | {"version": 3}
+        binding: Json = {"role": role, "members": [f"serviceAccount:{email}"]}
+        policy["bindings"].append(
+            binding | ({"condition": {"title": "test", "expression": condition}} if condition else {})
+        )
         self.must("POST", f"/v1/projects/{PROJECT}:setIamPolicy", {"policy": policy})
 
 
@@ -140,10 +144,11 @@ class Sandbox:
         return credentials
 
     def reset(self) -> None:
-        """A fresh project, then what tests need: services on, and an operator who may make keys."""
+        """A fresh project, then what tests need: services on, and an operator who may manage accounts and keys."""
         requests.post(f"{self.management}/reset", timeout=30).raise_for_status()
         self.enable(*SERVICES)
-        self.operator.bind("roles/iam.serviceAccountKeyAdmin", self.operator.email)
+        for role in ("roles/iam.serviceAccountAdmin", "roles/iam.serviceAccountKeyAdmin"):
+            self.operator.bind(role, self.operator.email)
 
     def enable(self, *services: str) -> None:
         """Switch services on and wait until they are."""

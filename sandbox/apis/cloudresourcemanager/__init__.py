@@ -11,4 +11,5 @@ def _denied(denial: Denial) -> ApiError:
     return permission_denied("The caller does not have permission", denial.permission, resource)
 
 
-API = Api("cloudresourcemanager.googleapis.com", "Cloud Resource Manager API", _denied)
+PERMISSIONS = "https://cloud.google.com/resource-manager/docs/access-control-proj"
+API = Api("cloudresourcemanager.googleapis.com", "Cloud Resource Manager API", _denied, PERMISSIONS)

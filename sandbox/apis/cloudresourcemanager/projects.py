@@ -1,13 +1,15 @@
 """projects: get, getIamPolicy, setIamPolicy, testIamPermissions."""
 
 from sandbox.access import policies
-from sandbox.access.enforcement import is_allowed
 from sandbox.apis.cloudresourcemanager import API
+from sandbox.core.dispatch import holds, require
 from sandbox.core.documents import Json
 from sandbox.core.routing import Call, Route
 
 CREATED = "2026-01-01T00:00:00.000Z"
 # setIamPolicy's default updateMask: audit configuration is left alone.
+MODIFIED_GRANTS = "iam.googleapis.com/modifiedGrantsByRole"
+PERMISSION = "resourcemanager.projects"
 DEFAULT_FIELDS = frozenset({"bindings", "etag"})
 
 
@@ -37,27 +39,26 @@ async def set_iam_policy(call: Call) -> Json:
     body = await call.body()
     mask = body.get("updateMask")
     fields = frozenset(mask.split(",")) if mask else DEFAULT_FIELDS
-    key = policies.project_key(call.project)
+    key, wanted = policies.project_key(call.project), body.get("policy") or {}
+    changed = policies.changed_roles(policies.read(call.world.store, key), wanted)
+    require(call, f"{PERMISSION}.setIamPolicy", api={MODIFIED_GRANTS: changed})
     try:
-        return policies.write(call.world.store, call.world.settings, key, body.get("policy") or {}, fields)
+        return policies.write(call.world.store, call.world.settings, key, wanted, fields)
     except policies.StalePolicyError as error:
         raise policies.concurrent_change() from error
 
 
 async def test_iam_permissions(call: Call) -> Json:
     """https://cloud.google.com/resource-manager/reference/rest/v1/projects/testIamPermissions."""
-    world = call.world
-    asked = (await call.body()).get("permissions", [])
-    held = [name for name in asked if is_allowed(world.store, world.settings, call.principal, name, {})]
+    held = [name for name in (await call.body()).get("permissions", []) if holds(call, name)]
     return {"permissions": held} if held else {}
 
 
 def _policy_routes(version: str) -> list[Route]:
     path = f"/{version}/projects/{{project}}"
-    permission = "resourcemanager.projects"
     return [
-        Route("POST", f"{path}:getIamPolicy", get_iam_policy, API, f"{permission}.getIamPolicy", mutating=False),
-        Route("POST", f"{path}:setIamPolicy", set_iam_policy, API, f"{permission}.setIamPolicy"),
+        Route("POST", f"{path}:getIamPolicy", get_iam_policy, API, f"{PERMISSION}.getIamPolicy", mutating=False),
+        Route("POST", f"{path}:setIamPolicy", set_iam_policy, API, f"{PERMISSION}.setIamPolicy", late=True),
         Route("POST", f"{path}:testIamPermissions", test_iam_permissions, API, mutating=False),
     ]
 

@@ -1,6 +1,6 @@
 """Identity and Access Management API, v1: https://cloud.google.com/iam/docs/reference/rest."""
 
-from sandbox.access.accounts import ACCOUNTS
+from sandbox.access import accounts
 from sandbox.core.documents import Json
 from sandbox.core.errors import ApiError, modern, permission_denied
 from sandbox.core.routing import Api, Call, Denial
@@ -13,14 +13,14 @@ def _denied(denial: Denial) -> ApiError:
     return permission_denied(message, denial.permission, resource)
 
 
-API = Api("iam.googleapis.com", "Identity and Access Management (IAM) API", _denied)
+PERMISSIONS = "https://cloud.google.com/iam/docs/permissions-reference"
+API = Api("iam.googleapis.com", "Identity and Access Management (IAM) API", _denied, PERMISSIONS)
 ACCOUNT_PATH = "/v1/projects/{project}/serviceAccounts/{email}"
 
 
 def find_account(call: Call) -> Json:
     """The account that the path names by e-mail or unique id, or 404."""
-    wanted = call.params["email"]
-    for email, account in call.world.store.items(ACCOUNTS):
-        if wanted in (email, account["uniqueId"]):
-            return account
-    raise modern(404, f"Unknown service account: {wanted}")
+    account = accounts.find_account(call.world.store, call.params["email"])
+    if account is None:
+        raise modern(404, f"Unknown service account: {call.params['email']}")
+    return account

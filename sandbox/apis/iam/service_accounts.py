@@ -1,9 +1,9 @@
-"""projects.serviceAccounts: create, get, list, patch, delete."""
+"""projects.serviceAccounts: create, get, list, patch, disable, enable, delete."""
 
 import re
 
 from sandbox.access.accounts import ACCOUNTS, KEYS, create_account
-from sandbox.access.policies import bury_member
+from sandbox.access.policies import POLICIES, account_key, bury_member
 from sandbox.apis.iam import ACCOUNT_PATH, API, find_account
 from sandbox.core.documents import Json
 from sandbox.core.errors import modern
@@ -59,6 +59,20 @@ async def patch(call: Call) -> Json:
     return {"name": account["name"], "email": account["email"], **changes}
 
 
+async def disable(call: Call) -> Json:
+    """https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/disable: its tokens die too."""
+    account = find_account(call)
+    call.world.store.put(ACCOUNTS, account["email"], account | {"disabled": True})
+    return {}
+
+
+async def enable(call: Call) -> Json:
+    """https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/enable."""
+    account = {field: value for field, value in find_account(call).items() if field != "disabled"}
+    call.world.store.put(ACCOUNTS, account["email"], account)
+    return {}
+
+
 async def delete(call: Call) -> Json:
     """https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/delete: its bindings die with it."""
     account, store = find_account(call), call.world.store
@@ -66,6 +80,7 @@ async def delete(call: Call) -> Json:
     store.delete(ACCOUNTS, email)
     for key in store.keys(KEYS, f"{email}/"):
         store.delete(KEYS, key)
+    store.delete(POLICIES, account_key(email))
     bury_member(store, email, account["uniqueId"])
     return {}
 
@@ -81,5 +96,7 @@ ROUTES = [
     Route("GET", COLLECTION, list_, API, "iam.serviceAccounts.list"),
     Route("GET", ACCOUNT_PATH, get, API, "iam.serviceAccounts.get"),
     Route("PATCH", ACCOUNT_PATH, patch, API, "iam.serviceAccounts.update"),
+    Route("POST", f"{ACCOUNT_PATH}:disable", disable, API, "iam.serviceAccounts.disable"),
+    Route("POST", f"{ACCOUNT_PATH}:enable", enable, API, "iam.serviceAccounts.enable"),
     Route("DELETE", ACCOUNT_PATH, delete, API, "iam.serviceAccounts.delete"),
 ]

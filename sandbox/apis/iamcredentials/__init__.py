@@ -9,4 +9,5 @@ def _denied(denial: Denial) -> ApiError:
     return permission_denied(message, denial.permission, f"projects/-/serviceAccounts/{denial.params.get('email')}")
 
 
-API = Api("iamcredentials.googleapis.com", "IAM Service Account Credentials API", _denied)
+PERMISSIONS = "https://cloud.google.com/iam/docs/service-account-permissions"
+API = Api("iamcredentials.googleapis.com", "IAM Service Account Credentials API", _denied, PERMISSIONS)

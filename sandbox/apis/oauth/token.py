@@ -61,7 +61,7 @@ def _verify(call: Call, assertion: str) -> Json:
     if account.get("disabled"):
         raise GrantError("Invalid grant: account disabled")
     key = call.world.store.get(KEYS, f"{email}/{header.get('kid')}")
-    if header.get("alg") != "RS256" or key is None:
+    if header.get("alg") != "RS256" or key is None or key.get("disabled"):
         raise GrantError("Invalid JWT Signature.")
     public_key = serialization.load_pem_public_key(key["publicKeyPem"].encode())
     if not isinstance(public_key, rsa.RSAPublicKey):

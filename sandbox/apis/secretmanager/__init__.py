@@ -17,7 +17,8 @@ def _denied(denial: Denial) -> ApiError:
     return permission_denied(message, denial.permission, resource)
 
 
-API = Api("secretmanager.googleapis.com", "Secret Manager API", _denied)
+PERMISSIONS = "https://cloud.google.com/secret-manager/docs/access-control"
+API = Api("secretmanager.googleapis.com", "Secret Manager API", _denied, PERMISSIONS)
 RESOURCE_PATH = "/v1/projects/{project}/secrets/{secret}"
 
 

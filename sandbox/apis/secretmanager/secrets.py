@@ -5,8 +5,8 @@ import re
 import secrets as randomness
 
 from sandbox.access import policies
-from sandbox.access.enforcement import is_allowed
 from sandbox.apis.secretmanager import API, RESOURCE_PATH, SECRETS, VERSIONS, find_secret, secret_name
+from sandbox.core.dispatch import holds
 from sandbox.core.documents import Json, timestamp
 from sandbox.core.errors import modern
 from sandbox.core.routing import Call, Route
@@ -98,9 +98,7 @@ async def set_iam_policy(call: Call) -> Json:
 
 async def test_iam_permissions(call: Call) -> Json:
     """https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets/testIamPermissions."""
-    world = call.world
-    asked = (await call.body()).get("permissions", [])
-    held = [name for name in asked if is_allowed(world.store, world.settings, call.principal, name, call.params)]
+    held = [name for name in (await call.body()).get("permissions", []) if holds(call, name)]
     return {"permissions": held} if held else {}
 
 

@@ -12,4 +12,5 @@ def _denied(denial: Denial) -> ApiError:
     return modern(403, message, details=[info])
 
 
-API = Api("serviceusage.googleapis.com", "Service Usage API", _denied)
+PERMISSIONS = "https://cloud.google.com/service-usage/docs/access-control"
+API = Api("serviceusage.googleapis.com", "Service Usage API", _denied, PERMISSIONS)

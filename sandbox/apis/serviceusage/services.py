@@ -138,5 +138,5 @@ ROUTES = [
     Route("GET", f"{COLLECTION}/{{service}}", get, API, "serviceusage.services.get"),
     Route("POST", f"{COLLECTION}/{{service}}:enable", enable, API, "serviceusage.services.enable"),
     Route("POST", f"{COLLECTION}/{{service}}:disable", disable, API, "serviceusage.services.disable"),
-    Route("GET", "/v1/operations/{operation}", get_operation, API),
+    Route("GET", "/v1/operations/{operation}", get_operation, API, "serviceusage.operations.get"),
 ]

@@ -6,7 +6,7 @@ from sandbox.core.routing import Api, Denial, Handler, Route
 
 def _denied(denial: Denial) -> ApiError:
     instance = denial.params.get("instance", "").rpartition("~")[2]
-    if not instance or not denial.permission:
+    if not instance or denial.permission == "cloudsql.instances.create":
         return classic(403, "The client is not authorized to make this request.", "notAuthorized")
     message = (
         "boss::NOT_AUTHORIZED: Not authorized to access resource. Possibly missing permission "
@@ -15,12 +15,14 @@ def _denied(denial: Denial) -> ApiError:
     return classic(403, message, "notAuthorized")
 
 
-API = Api("sqladmin.googleapis.com", "Cloud SQL Admin API", _denied, classic_errors=True)
+PERMISSIONS = "https://cloud.google.com/sql/docs/postgres/iam-permissions"
+API = Api("sqladmin.googleapis.com", "Cloud SQL Admin API", _denied, PERMISSIONS, classic_errors=True)
 PREFIXES = ("/v1/", "/sql/v1beta4/")
 
 
-def routes(method: str, path: str, handler: Handler, permission: str, *, mutating: bool | None = None) -> list[Route]:
+def routes(
+    method: str, path: str, handler: Handler, permission: str, *, mutating: bool | None = None, late: bool = False
+) -> list[Route]:
     """The same method under both versions: their schemas are identical."""
-    return [
-        Route(method, f"{prefix}projects/{{project}}/{path}", handler, API, permission, mutating) for prefix in PREFIXES
-    ]
+    paths = [f"{prefix}projects/{{project}}/{path}" for prefix in PREFIXES]
+    return [Route(method, path, handler, API, permission, mutating, late) for path in paths]

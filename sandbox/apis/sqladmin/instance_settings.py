@@ -131,7 +131,8 @@ def check_new(project: str, name: str, version: str, region: str) -> None:
             f"Invalid instance name ({name}): project and instance name exceed {LONGEST_CONNECTION_NAME} characters."
         )
     if version not in VERSIONS:
-        raise classic(400, f"Invalid value at 'body.database_version' (SqlDatabaseVersion), \"{version}\"", "invalid")
+        # As recorded in hashicorp/terraform-provider-google#3964.
+        raise classic(400, f"Invalid value at 'body.database_version' (TYPE_ENUM), \"{version}\"", "badRequest")
     if region not in REGIONS:
         raise invalid(f"Invalid region ({region}).")
 
@@ -153,7 +154,8 @@ def check(settings: Json) -> None:
     """Refuse complete settings that do not fit together."""
     tier, edition = find_tier(settings.get("tier", "")), settings["edition"]
     if tier is None:
-        raise invalid(f"Invalid Tier ({settings.get('tier', '')}).")
+        # As recorded in terraform-google-modules/terraform-google-sql-db#256.
+        raise invalid(f"Tier ({settings.get('tier', '')}).")
     if tier.edition != edition:
         raise invalid(
             f"Invalid Tier ({tier.name}) for ({edition}) Edition. Use a predefined Tier like "

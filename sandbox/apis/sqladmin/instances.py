@@ -8,23 +8,31 @@ from sandbox.apis.sqladmin.resources import busy, find_instance, instance_resour
 from sandbox.cloudsql.engine import INSTANCES
 from sandbox.cloudsql.operations import BusyError
 from sandbox.cloudsql.tiers import VERSIONS
+from sandbox.core.dispatch import require
 from sandbox.core.documents import Json, merge
+from sandbox.core.elsewhere import is_elsewhere
 from sandbox.core.errors import classic
 from sandbox.core.routing import Call, Route
 
 DEFAULT_VERSION = "POSTGRES_18"
 DEFAULT_REGION = "us-central1"
 LIST_SIZE, LONGEST_LIST = 500, 1000
+# As recorded in terraform-google-modules/terraform-google-gke-gitlab#81.
+NAME_TAKEN = (
+    "The Cloud SQL instance already exists. When you delete an instance, you can't reuse the name of the deleted "
+    "instance until one week from the deletion date."
+)
 
 
 async def insert(call: Call) -> Json:
     """https://cloud.google.com/sql/docs/postgres/admin-api/rest/v1/instances/insert."""
     body = await call.body()
     name = str(body.get("name", ""))
+    require(call, "cloudsql.instances.create", instance=name)
     version, region = body.get("databaseVersion") or DEFAULT_VERSION, body.get("region") or DEFAULT_REGION
     rules.check_new(call.project, name, version, region)
-    if call.world.store.has(INSTANCES, name):
-        raise classic(409, "The Cloud SQL instance already exists.", "instanceAlreadyExists")
+    if call.world.store.has(INSTANCES, name) or is_elsewhere(call.world.store, "instances", name):
+        raise classic(409, NAME_TAKEN, "instanceAlreadyExists")
     given = body.get("settings") or {}
     rules.check_fields(given)
     settings = rules.with_defaults(given, version, region) | {"settingsVersion": "1"}
@@ -173,7 +181,7 @@ def _matches(record: Json, term: str) -> bool:
 
 
 ROUTES: list[Route] = [
-    *routes("POST", "instances", insert, "cloudsql.instances.create"),
+    *routes("POST", "instances", insert, "cloudsql.instances.create", late=True),
     *routes("GET", "instances", list_, "cloudsql.instances.list"),
     *routes("GET", "instances/{instance}", get, "cloudsql.instances.get"),
     *routes("PATCH", "instances/{instance}", patch, "cloudsql.instances.update"),

@@ -1,6 +1,7 @@
 """Cloud Storage JSON API, v1: https://cloud.google.com/storage/docs/json_api/v1."""
 
 from sandbox.core.documents import Json
+from sandbox.core.elsewhere import is_elsewhere
 from sandbox.core.errors import ApiError, classic
 from sandbox.core.routing import Api, Call, Denial
 
@@ -20,13 +21,17 @@ def _denied(denial: Denial) -> ApiError:
     return classic(403, message, "forbidden")
 
 
-API = Api("storage.googleapis.com", "Cloud Storage API", _denied, classic_errors=True, anonymous=True)
+PERMISSIONS = "https://cloud.google.com/storage/docs/access-control/iam-json"
+API = Api("storage.googleapis.com", "Cloud Storage API", _denied, PERMISSIONS, classic_errors=True, anonymous=True)
 BUCKET_PATH = "/storage/v1/b/{bucket}"
 
 
 def find_bucket(call: Call, name: str | None = None) -> Json:
-    """The bucket in the path (or another one), or 404."""
-    bucket = call.world.store.get(BUCKETS, name or call.params["bucket"])
+    """The bucket in the path (or another one), or 404; 403 for one of another owner."""
+    name = name or call.params["bucket"]
+    bucket = call.world.store.get(BUCKETS, name)
+    if bucket is None and is_elsewhere(call.world.store, "buckets", name):
+        raise _denied(Denial(call.principal, call.route.permission or "", {"bucket": name}, call.request.path))
     if bucket is None:
         raise classic(404, "The specified bucket does not exist.", "notFound")
     return bucket

@@ -1,8 +1,8 @@
 """buckets: getIamPolicy, setIamPolicy, testIamPermissions. A stale etag is 412 here, not 409."""
 
 from sandbox.access import policies
-from sandbox.access.enforcement import is_allowed
 from sandbox.apis.storage import API, BUCKET_PATH, find_bucket
+from sandbox.core.dispatch import holds
 from sandbox.core.documents import Json
 from sandbox.core.errors import ApiError, classic
 from sandbox.core.routing import Call, Route
@@ -40,9 +40,7 @@ async def put(call: Call) -> Json:
 async def test(call: Call) -> Json:
     """https://cloud.google.com/storage/docs/json_api/v1/buckets/testIamPermissions."""
     find_bucket(call)
-    world = call.world
-    asked = call.request.query.getall("permissions", [])
-    held = [name for name in asked if is_allowed(world.store, world.settings, call.principal, name, call.params)]
+    held = [name for name in call.request.query.getall("permissions", []) if holds(call, name)]
     return {"kind": "storage#testIamPermissionsResponse", "permissions": held}
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from sandbox.access import policies
 from sandbox.apis.storage import API, BUCKET_PATH, BUCKETS, OBJECTS, check_preconditions, find_bucket
 from sandbox.core.documents import Json, merge, timestamp
+from sandbox.core.elsewhere import is_elsewhere
 from sandbox.core.errors import classic
 from sandbox.core.routing import Answer, Call, Route
 
@@ -20,6 +21,11 @@ MULTI_REGIONS = {
     "NAM4": "dual-region",
     "EUR4": "dual-region",
 }
+# As recorded in terraform-google-modules/terraform-example-foundation#716.
+NAME_TAKEN = (
+    "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
+    "Please select a different name and try again."
+)
 WRITABLE = [
     "acl",
     "autoclass",
@@ -58,6 +64,8 @@ async def insert(call: Call) -> Json:
         raise classic(400, f"Unknown project id: {call.query['project']}", "invalid")
     if not NAME.fullmatch(name) or "google" in name:
         raise classic(400, f"Invalid bucket name: '{name}'", "invalid")
+    if is_elsewhere(call.world.store, "buckets", name):
+        raise classic(409, NAME_TAKEN, "conflict")
     if call.world.store.has(BUCKETS, name):
         message = "Your previous request to create the named bucket succeeded and you already own it."
         raise classic(409, message, "conflict")

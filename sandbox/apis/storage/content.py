@@ -76,7 +76,7 @@ async def store_object(call: Call, bucket: str, given: Json, file: Path, query: 
         previous = call.world.store.get(OBJECTS, object_key(bucket, given["name"]))
         check_preconditions(query, previous)
         if previous:
-            require(call, "storage.objects.delete", bucket=bucket)
+            require(call, "storage.objects.delete", bucket=bucket, object=given["name"])
     except Exception:
         file.unlink(missing_ok=True)
         raise

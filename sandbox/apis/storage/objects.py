@@ -7,7 +7,6 @@ from bisect import bisect_right
 
 from aiohttp import web
 
-from sandbox.access.enforcement import is_allowed
 from sandbox.apis.storage import API, BUCKET_PATH, OBJECTS, check_preconditions, find_bucket
 from sandbox.apis.storage.content import (
     WRITABLE,
@@ -18,12 +17,13 @@ from sandbox.apis.storage.content import (
     send,
     store_object,
 )
-from sandbox.core.dispatch import require
+from sandbox.core.dispatch import holds, require
 from sandbox.core.documents import Json, merge, timestamp
 from sandbox.core.errors import classic
 from sandbox.core.routing import Answer, Call, Denial, Route
 
 LIST_SIZE = 1000
+LIST_PREFIX = "storage.googleapis.com/objectListPrefix"
 
 
 async def get(call: Call) -> Answer:
@@ -35,6 +35,7 @@ async def get(call: Call) -> Answer:
 
 async def list_(call: Call) -> Json:
     """https://cloud.google.com/storage/docs/json_api/v1/objects/list (prefix, delimiter, offsets, pages)."""
+    require(call, "storage.objects.list", {LIST_PREFIX: call.query.get("prefix", "")})
     bucket = find_bucket(call)["name"]
     prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
     names = [key.partition("/")[2] for key in call.world.store.keys(OBJECTS, object_key(bucket, prefix))]
@@ -90,7 +91,7 @@ async def rewrite(call: Call) -> Json:
 async def _copy(call: Call) -> Json:
     source, bucket = _find(call), call.params["destination_bucket"]
     find_bucket(call, bucket)
-    require(call, "storage.objects.create", bucket=bucket)
+    require(call, "storage.objects.create", bucket=bucket, object=call.params["destination_object"])
     given = {name: source[name] for name in WRITABLE if name in source}
     given |= await call.body() | {"name": call.params["destination_object"]}
     file = new_file(call)
@@ -105,8 +106,7 @@ def _find(call: Call) -> Json:
     document = call.world.store.get(OBJECTS, object_key(bucket, name))
     wanted = call.query.get("generation")
     if document is None or wanted not in (None, document["generation"]):
-        world = call.world
-        if not is_allowed(world.store, world.settings, call.principal, "storage.objects.list", call.params):
+        if not holds(call, "storage.objects.list"):
             raise API.denied(Denial(call.principal, "storage.objects.list", call.params, call.request.path))
         raise classic(404, f"No such object: {bucket}/{name}", "notFound")
     return document
@@ -130,7 +130,7 @@ def _decode_token(token: str | None) -> str:
 ONE = f"{BUCKET_PATH}/o/{{object+}}"
 DESTINATION = "b/{destination_bucket}/o/{destination_object+}"
 ROUTES = [
-    Route("GET", f"{BUCKET_PATH}/o", list_, API, "storage.objects.list"),
+    Route("GET", f"{BUCKET_PATH}/o", list_, API, "storage.objects.list", late=True),
     Route("GET", ONE, get, API, "storage.objects.get"),
     Route("GET", f"/download{ONE}", get, API, "storage.objects.get"),
     Route("PATCH", ONE, patch, API, "storage.objects.update"),

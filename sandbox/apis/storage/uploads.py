@@ -10,6 +10,7 @@ from aiohttp import web
 from sandbox.apis.storage import API, OBJECTS, check_preconditions, find_bucket
 from sandbox.apis.storage.content import BLOCK, new_file, object_key, receive, store_object
 from sandbox.apis.storage.multipart import split_multipart
+from sandbox.core.dispatch import require
 from sandbox.core.documents import Json
 from sandbox.core.errors import ApiError, classic
 from sandbox.core.routing import Answer, Call, Route
@@ -22,7 +23,6 @@ PERMISSION = "storage.objects.create"
 
 async def insert(call: Call) -> Answer:
     """Start an upload of the kind that ?uploadType= names; all but resumable ones are complete with this request."""
-    find_bucket(call)
     kind = call.query.get("uploadType")
     if kind == "resumable":
         return await _start_resumable(call)
@@ -31,6 +31,7 @@ async def insert(call: Call) -> Answer:
     file = new_file(call)
     try:
         given = await (_receive_media(call, file) if kind == "media" else _receive_multipart(call, file))
+        _check(call, given)
     except BaseException:
         file.unlink(missing_ok=True)
         raise
@@ -43,6 +44,7 @@ async def resume(call: Call) -> Answer:
     upload = call.world.store.get(UPLOADS, upload_id)
     if upload is None:
         raise classic(404, "The upload session was not found or has expired.", "notFound")
+    require(call, PERMISSION, bucket=upload["bucket"], object=upload["given"]["name"])
     file = call.world.settings.state / "uploads" / upload["file"]
     total = await _receive_chunk(call, file)
     received = file.stat().st_size
@@ -61,13 +63,21 @@ async def cancel(call: Call) -> Answer:
     upload = call.world.store.get(UPLOADS, call.query.get("upload_id", ""))
     if upload is None:
         raise classic(404, "The upload session was not found or has expired.", "notFound")
+    require(call, PERMISSION, bucket=upload["bucket"], object=upload["given"]["name"])
     call.world.store.delete(UPLOADS, call.query["upload_id"])
     (call.world.settings.state / "uploads" / upload["file"]).unlink(missing_ok=True)
     return web.Response(status=CANCELLED)
 
 
+def _check(call: Call, given: Json) -> None:
+    """Permission first, then the bucket: who may not create the object is not told whether there is one."""
+    require(call, PERMISSION, object=given["name"])
+    find_bucket(call)
+
+
 async def _start_resumable(call: Call) -> Answer:
     given = _named(call, await call.body())
+    _check(call, given)
     if content_type := call.request.headers.get("X-Upload-Content-Type"):
         given.setdefault("contentType", content_type)
     bucket = call.params["bucket"]
@@ -140,7 +150,7 @@ def _claimed_hash(call: Call) -> Json:
 
 PATHS = ("/upload/storage/v1/b/{bucket}/o", "/resumable/upload/storage/v1/b/{bucket}/o")
 ROUTES = [
-    *(Route("POST", path, insert, API, PERMISSION) for path in PATHS),
-    *(Route("PUT", path, resume, API, PERMISSION) for path in PATHS),
-    *(Route("DELETE", path, cancel, API, PERMISSION) for path in PATHS),
+    *(Route("POST", path, insert, API, PERMISSION, late=True) for path in PATHS),
+    *(Route("PUT", path, resume, API, PERMISSION, late=True) for path in PATHS),
+    *(Route("DELETE", path, cancel, API, PERMISSION, late=True) for path in PATHS),
 ]

@@ -22,7 +22,7 @@ from sandbox.tests.clients.database import (
     prepare,
     write_key,
 )
-from sandbox.tests.running import Sandbox
+from sandbox.tests.running import PROJECT, Sandbox
 
 BINARY = identity.sandbox().cache / f"cloud-sql-proxy-{downloads.PROXY_VERSION}" / "cloud-sql-proxy"
 
@@ -37,9 +37,7 @@ def prepared(sandbox: Sandbox) -> Prepared:
 @contextmanager
 def proxy(sandbox: Sandbox, *options: str, name: str = CONNECTION_NAME) -> Iterator[int]:
     """A running proxy; yields its port. Its output is in the error when it ends early."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = _free_port()
     command = [str(BINARY), f"--sqladmin-api-endpoint={sandbox.url}", f"--port={port}", *options, name]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
@@ -51,6 +49,13 @@ def proxy(sandbox: Sandbox, *options: str, name: str = CONNECTION_NAME) -> Itera
     finally:
         process.terminate()
         process.communicate()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def _listens(port: int) -> bool:
@@ -67,13 +72,21 @@ def connection_test(
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
 
 
-def query(port: int, text: str, user: str = USER, password: str = PASSWORD) -> object:
-    """One value."""
+def session(port: int, user: str, password: str) -> psycopg.Connection[tuple[object, ...]]:
+    """A login through the proxy."""
     # sslmode=prefer asks for TLS inside the tunnel first: the sandbox must answer N.
-    with psycopg.connect(
+    return psycopg.connect(
         host="127.0.0.1", port=port, user=user, password=password, dbname=DATABASE, sslmode="prefer", connect_timeout=10
-    ) as connection:
-        row = connection.execute(text.encode()).fetchone()
+    )
+
+
+def query(port: int, text: str, user: str = USER, password: str = PASSWORD) -> object:
+    """One value, of the last statement."""
+    with session(port, user, password) as connection:
+        cursor = connection.execute(text.encode())
+        while cursor.nextset():
+            pass
+        row = cursor.fetchone()
     assert row is not None
     return row[0]
 
@@ -105,11 +118,75 @@ def test_automatic_iam_login(sandbox: Sandbox, prepared: Prepared, tmp_path: Pat
         query(port, "SELECT 1", prepared.iam_user, "guess")
 
 
+def test_one_proxy_serves_two_instances_each_its_own_data(sandbox: Sandbox, prepared: Prepared, tmp_path: Path) -> None:
+    operator, other = sandbox.operator, _free_port()
+    operator.must("POST", "instances/another/databases", {"name": DATABASE})
+    operator.must("POST", "instances/another/users", {"name": USER, "password": "of-the-other"})
+    second = f"{CONNECTION_NAME.replace(INSTANCE, 'another')}?port={other}"
+    with proxy(sandbox, f"--credentials-file={write_key(tmp_path, prepared.key)}", second) as port:
+        for number, password in ((port, PASSWORD), (other, "of-the-other")):
+            query(number, f"CREATE TABLE whose AS SELECT '{password}' AS mark; SELECT 1", password=password)
+        # Side by side, so that neither session can be the other's.
+        with session(port, USER, PASSWORD) as ours, session(other, USER, "of-the-other") as theirs:
+            rows = [connection.execute("SELECT mark FROM whose").fetchall() for connection in (ours, theirs)]
+            starts = [
+                connection.execute("SELECT pg_postmaster_start_time()").fetchall() for connection in (ours, theirs)
+            ]
+        assert rows == [[(PASSWORD,)], [("of-the-other",)]]
+        assert starts[0] != starts[1]
+        for number, password in ((port, "of-the-other"), (other, PASSWORD)):
+            with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+                query(number, "SELECT 1", password=password)
+
+
+def test_automatic_iam_login_needs_the_role(sandbox: Sandbox, prepared: Prepared, tmp_path: Path) -> None:
+    client = sandbox.account("connects-only", "roles/cloudsql.client")
+    user = client.email.removesuffix(".gserviceaccount.com")
+    sandbox.operator.must("POST", f"instances/{INSTANCE}/users", {"name": user, "type": "CLOUD_IAM_SERVICE_ACCOUNT"})
+    key = write_key(tmp_path, sandbox.key_of(client.email))
+    with proxy(sandbox, f"--credentials-file={key}", "--auto-iam-authn") as port:
+        with pytest.raises(psycopg.OperationalError, match="IAM service account authentication failed"):
+            query(port, "SELECT 1", user, "")
+        with pytest.raises(psycopg.OperationalError, match="IAM service account authentication failed"):
+            query(port, "SELECT 1", prepared.iam_user, "")
+        sandbox.operator.bind("roles/cloudsql.instanceUser", client.email)
+        assert query(port, "SELECT current_user", user, "") == user
+
+
+def test_automatic_iam_login_needs_the_flag(sandbox: Sandbox, prepared: Prepared, tmp_path: Path) -> None:
+    def switch(value: str) -> None:
+        flags = {"settings": {"databaseFlags": [{"name": "cloudsql.iam_authentication", "value": value}]}}
+        sandbox.operator.wait(sandbox.operator.must("PATCH", f"instances/{INSTANCE}", flags))
+
+    with proxy(sandbox, f"--credentials-file={write_key(tmp_path, prepared.key)}", "--auto-iam-authn") as port:
+        assert query(port, "SELECT current_user", prepared.iam_user, "") == prepared.iam_user
+        switch("off")
+        try:
+            with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+                query(port, "SELECT 1", prepared.iam_user, "")
+        finally:
+            switch("on")
+        assert query(port, "SELECT current_user", prepared.iam_user, "") == prepared.iam_user
+
+
 def test_a_missing_role_is_refused_in_googles_words(sandbox: Sandbox, prepared: Prepared, tmp_path: Path) -> None:
     done = connection_test(sandbox, write_key(tmp_path, prepared.outsider_key))
     assert done.returncode != 0
     assert "boss::NOT_AUTHORIZED" in done.stdout + done.stderr
     assert "cloudsql.instances.connect" in done.stdout + done.stderr
+
+
+def test_a_role_on_one_instance_alone(sandbox: Sandbox, tmp_path: Path) -> None:
+    client = sandbox.account("one-instance")
+    condition = f'resource.name == "projects/{PROJECT}/instances/{INSTANCE}"'
+    condition += ' && resource.type == "sqladmin.googleapis.com/Instance"'
+    sandbox.operator.bind("roles/cloudsql.client", client.email, condition)
+    key = write_key(tmp_path, sandbox.key_of(client.email))
+    with proxy(sandbox, f"--credentials-file={key}") as port:
+        assert query(port, "SELECT current_database()") == DATABASE
+    refused = connection_test(sandbox, key, name=CONNECTION_NAME.replace(INSTANCE, "another"))
+    assert refused.returncode != 0
+    assert "boss::NOT_AUTHORIZED" in refused.stdout + refused.stderr
 
 
 @pytest.mark.parametrize(

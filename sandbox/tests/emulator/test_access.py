@@ -105,13 +105,13 @@ def test_audit_configuration_and_conditions_survive(operator: Client) -> None:
     audit = [{"service": "allServices", "auditLogConfigs": [{"logType": "DATA_READ"}]}]
     condition = {"title": "office hours", "expression": "request.time.getHours() < 18"}
     member = f"serviceAccount:{operator.email}"
-    binding = {"role": "roles/viewer", "members": [member], "condition": condition}
+    binding = {"role": "roles/cloudsql.viewer", "members": [member], "condition": condition}
     wanted = policy | {"version": 3, "auditConfigs": audit, "bindings": [*policy["bindings"], binding]}
     mask = {"policy": wanted, "updateMask": "bindings,etag,auditConfigs"}
     assert operator.must("POST", f"{POLICY}:setIamPolicy", mask)["version"] == 3
     cut = operator.must("POST", f"{POLICY}:getIamPolicy", {})
     assert cut["version"] == 1
-    assert cut["bindings"][-1]["role"].startswith("roles/viewer_withcond_")
+    assert cut["bindings"][-1]["role"].startswith("roles/cloudsql.viewer_withcond_")
     options = {"options": {"requestedPolicyVersion": 3}}
     whole = operator.must("POST", f"{POLICY}:getIamPolicy", options)
     assert whole["bindings"][-1] == binding

@@ -68,6 +68,30 @@ def test_a_deleted_key_is_refused(sandbox: Sandbox, key: Json, operator: Client)
     assert [one["name"].rpartition("/")[2] for one in kept] == [key["private_key_id"]]
 
 
+def test_a_disabled_key_is_refused_until_it_is_enabled(sandbox: Sandbox, key: Json, operator: Client) -> None:
+    path = f"serviceAccounts/{key['client_email']}/keys/{key['private_key_id']}"
+    operator.must("POST", f"{path}:disable", {})
+    refused = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+    assert exchange(sandbox, key) == (400, refused)
+    assert operator.get(path)["disabled"] is True
+    operator.must("POST", f"{path}:enable", {})
+    assert "disabled" not in operator.get(path)
+    assert exchange(sandbox, key)[0] == 200
+    assert operator.call("POST", f"{path}0:disable", {}).status == 404
+
+
+def test_a_disabled_account_has_no_tokens(sandbox: Sandbox, operator: Client) -> None:
+    email = operator.must("POST", "serviceAccounts", {"accountId": "sleeper"})["email"]
+    key = sandbox.key_of(email)
+    client = Client(sandbox.url, key)
+    operator.must("POST", f"serviceAccounts/{email}:disable", {})
+    assert client.call("GET", "instances").status == 401
+    assert exchange(sandbox, key)[1]["error_description"] == "Invalid grant: account disabled"
+    operator.must("POST", f"serviceAccounts/{email}:enable", {})
+    assert client.call("GET", "instances").status == 403
+    assert exchange(sandbox, key)[0] == 200
+
+
 def test_accounts_are_created_read_changed_and_listed(operator: Client) -> None:
     body = {"accountId": "trainer", "serviceAccount": {"displayName": "Trainer"}}
     created = operator.must("POST", "serviceAccounts", body)
@@ -107,6 +131,52 @@ def test_impersonation_needs_the_token_creator(sandbox: Sandbox, operator: Clien
     )
     assert reply.status == 200
     assert sandbox.requests()[-1]["principal"] == key["client_email"]
+
+
+def test_impersonation_granted_on_the_account_itself(sandbox: Sandbox, operator: Client) -> None:
+    target, other = (
+        operator.must("POST", "serviceAccounts", {"accountId": name})["email"] for name in ("target-one", "target-two")
+    )
+    caller = sandbox.account("caller-of-one")
+    mint = "/v1/projects/-/serviceAccounts/{}:generateAccessToken"
+    assert caller.call("POST", mint.format(target), {"scope": [SCOPE]}).status == 403
+    policy = operator.must("POST", f"serviceAccounts/{target}:getIamPolicy?options.requestedPolicyVersion=3", {})
+    assert "bindings" not in policy
+    member, role = f"serviceAccount:{caller.email}", "roles/iam.serviceAccountTokenCreator"
+    wanted = {"policy": {**policy, "bindings": [{"role": role, "members": [member]}]}}
+    written = operator.must("POST", f"serviceAccounts/{target}:setIamPolicy", wanted)
+    assert operator.must("POST", f"serviceAccounts/{target}:getIamPolicy", {}) == written
+    assert operator.call("POST", f"serviceAccounts/{target}:setIamPolicy", wanted).status == 409, "a stale etag"
+    token = caller.must("POST", mint.format(target), {"scope": [SCOPE]})["accessToken"]
+    assert caller.call("POST", mint.format(other), {"scope": [SCOPE]}).status == 403, "on this account only"
+    assert operator.call("GET", "instances", Authorization=f"Bearer {token}").status == 403, "a token without roles"
+    asked = {"permissions": ["iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.delete"]}
+    held = caller.must("POST", f"serviceAccounts/{target}:testIamPermissions", asked)
+    assert held == {"permissions": ["iam.serviceAccounts.getAccessToken"]}
+    assert caller.must("POST", f"serviceAccounts/{other}:testIamPermissions", asked) == {}
+
+
+def test_impersonation_through_others_needs_each_link(sandbox: Sandbox, operator: Client) -> None:
+    names = ("chain-middle", "chain-target")
+    middle, target = (operator.must("POST", "serviceAccounts", {"accountId": name})["email"] for name in names)
+    caller = sandbox.account("chain-caller")
+    body = {"scope": [SCOPE], "delegates": [f"projects/-/serviceAccounts/{middle}"]}
+    mint = f"/v1/projects/-/serviceAccounts/{target}:generateAccessToken"
+
+    def allow(account: str, *members: str) -> None:
+        role = "roles/iam.serviceAccountTokenCreator"
+        bindings = [{"role": role, "members": [f"serviceAccount:{member}" for member in members]}]
+        operator.must("POST", f"serviceAccounts/{account}:setIamPolicy", {"policy": {"bindings": bindings}})
+
+    allow(middle, caller.email)
+    assert "getAccessToken" in caller.call("POST", mint, body).message, "the second link is missing"
+    allow(target, middle)
+    assert caller.call("POST", mint, {"scope": [SCOPE]}).status == 403, "not without the one between"
+    token = caller.must("POST", mint, body)["accessToken"]
+    operator.call("GET", "instances", Authorization=f"Bearer {token}")
+    assert sandbox.requests()[-1]["principal"] == target
+    allow(middle)
+    assert "implicitDelegation" in caller.call("POST", mint, body).message, "the first link is missing"
 
 
 def test_google_auths_background_look_up_gets_404(operator: Client) -> None:

@@ -55,3 +55,18 @@ def test_health(sandbox: Sandbox) -> None:
 def test_the_management_port_is_not_the_apis(sandbox: Sandbox) -> None:
     assert requests.get(f"{sandbox.url}/requests", timeout=5).status_code == 404
     assert requests.post(f"{sandbox.url}/reset", timeout=5).status_code == 404
+
+
+def test_names_that_others_hold(sandbox: Sandbox) -> None:
+    taken = {"buckets": ["somebody-elses"], "instances": ["deleted-on-monday"]}
+    assert requests.post(f"{sandbox.management}/elsewhere", json=taken, timeout=5).ok
+    seen = sandbox.operator.call("GET", "/storage/v1/b/somebody-elses")
+    assert (seen.status, "storage.buckets.get access" in seen.message) == (403, True)
+    made = sandbox.operator.call("POST", f"/storage/v1/b?project={PROJECT}", {"name": "somebody-elses"})
+    assert (made.status, "The requested bucket name is not available." in made.message) == (409, True)
+    assert sandbox.operator.call("GET", "/storage/v1/b/nobodys").status == 404
+    assert sandbox.operator.call("GET", "instances/deleted-on-monday").status == 404
+    wanted = {"name": "deleted-on-monday", "databaseVersion": "POSTGRES_14", "settings": {"tier": "db-f1-micro"}}
+    again = sandbox.operator.call("POST", "instances", wanted)
+    assert (again.status, again.reason) == (409, "instanceAlreadyExists")
+    assert "can't reuse the name of the deleted instance until one week" in again.message
