@@ -11,6 +11,9 @@ export PYTHON
 demo: .venv/.ready ## From nothing to a logged training run, on a local stand-in for Google Cloud
 	@$(python) -m sandbox demo
 
+screenshot: .venv/.ready ## Take the README's picture of the running demo (needs Chromium)
+	@$(python) scripts/screenshot.py
+
 demo-down: .venv/.ready ## Remove what demo started (images and caches stay)
 	@$(python) -m sandbox down
 
@@ -42,4 +45,4 @@ help: ## This list
 	@scripts/bootstrap
 
 FORCE:
-.PHONY: demo demo-down test lint lock sandbox-up sandbox-down sandbox-env help FORCE
+.PHONY: demo screenshot demo-down test lint lock sandbox-up sandbox-down sandbox-env help FORCE

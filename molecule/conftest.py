@@ -29,7 +29,7 @@ class Operator:
 
     def run(self, *command: str, **environment: str) -> tuple[int, str]:
         settings = self.environment | environment
-        done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False, timeout=300)
+        done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False, timeout=600)
         return done.returncode, done.stdout + done.stderr
 
     def breaks(self, module: str, **arguments: str) -> None:
