@@ -22,6 +22,7 @@ options:
         C(gcloud auth application-default login) and workload identity federation write).
       - At most one of O(credentials_file), O(credentials_contents) and O(access_token) can be given. Without any of
         them, application default credentials are used, the account attached to a Google Cloud machine included.
+      - A file with a secret in it that every user can read is used with a warning.
     type: path
   credentials_contents:
     description:
@@ -31,6 +32,15 @@ options:
     description:
       - An OAuth 2.0 access token. It is not renewed, so it must outlive the task.
       - Falls back to the environment variable E(GOOGLE_OAUTH_ACCESS_TOKEN).
+    type: str
+  impersonate_service_account:
+    description:
+      - E-mail of a service account to act as, by short-lived tokens that no key is needed for. It works on top of any
+        of the other options.
+      - The account that the other options name must hold C(roles/iam.serviceAccountTokenCreator) on this one, and
+        C(iamcredentials.googleapis.com) must be enabled in its project. Chains of accounts are refused.
+      - Falls back to gcloud's environment variable E(CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT), then to Terraform's
+        E(GOOGLE_IMPERSONATE_SERVICE_ACCOUNT).
     type: str
 requirements:
   - google-auth >= 2.40

@@ -28,6 +28,11 @@ options:
       iam:
         description: Identity and Access Management API; falls back to E(CLOUDSDK_API_ENDPOINT_OVERRIDES_IAM).
         type: str
+      iamcredentials:
+        description: >-
+          Service Account Credentials API, for O(impersonate_service_account); falls back to
+          E(CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS).
+        type: str
       secretmanager:
         description: Secret Manager API; falls back to E(CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER).
         type: str

@@ -31,9 +31,19 @@ class Google:
         self.writes = 0
 
     @property
+    def account(self) -> str:
+        """The e-mail of the service account that asks; empty if it is a user or not known."""
+        return self._session.account
+
+    @property
     def clock(self) -> Clock:
         """Time and chance, shared with the session."""
         return self._session.clock
+
+    @property
+    def key_id(self) -> str:
+        """The id of the key that requests are sent with; empty if there is none."""
+        return self._session.key_id
 
     def get(self, api: str, path: str, **params: object) -> JsonObject:
         """GET an object."""

@@ -12,8 +12,11 @@ from typing import Any
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import BlastRadius, Change, Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import JsonObject
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.variables import setting
 
-_NEW_INSTANCE = "Google can't change it in place: clone or restore into an instance with a new name"
+
+def _keep(option: str, found: Any, otherwise: str) -> str:
+    return f"set {setting('sql_instance', option)} back to {found}, or {otherwise} an instance with a new name"
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,10 @@ def _field_change(field: Field, params: Mapping[str, Any], body: JsonObject) -> 
         return None
     special = _SPECIAL.get(field.option)
     if special is not None:
-        return special(wanted, found, body)
+        return special(wanted, found, _growing_as_wanted(params, body))
     if field.fixed:
-        return Change(field.option, found, wanted, "is fixed at creation", BlastRadius.DESTROYS, _NEW_INSTANCE)
+        way_out = f"Google can't change it in place: {_keep(field.option, found, 'clone or restore into')}"
+        return Change(field.option, found, wanted, "is fixed at creation", BlastRadius.DESTROYS, way_out)
     return Change(field.option, _printed(found), _printed(wanted), "differs", field.radius)
 
 
@@ -108,6 +112,12 @@ def _printed(value: Any) -> Any:
     if isinstance(value, list):
         return [{"value": address, "name": name} for address, name in _networks(value)]
     return int(value) if isinstance(value, str) and value.isdigit() else value
+
+
+def _growing_as_wanted(params: Mapping[str, Any], body: JsonObject) -> JsonObject:
+    """The instance once Google grows its disk, or does not, as the user wants: it decides what a smaller size means."""
+    wanted = params.get("storage_auto_resize")
+    return body if wanted is None else {**body, "settings": {**settings_of(body), "storageAutoResize": wanted}}
 
 
 def _disk_change(wanted: int, found: Any, body: JsonObject) -> Change | None:
@@ -122,8 +132,8 @@ def _disk_change(wanted: int, found: Any, body: JsonObject) -> Change | None:
         wanted,
         "a disk can't shrink in place",
         BlastRadius.DESTROYS,
-        f"set data_disk_size_gb: {size} (or leave it out), or shrink it by hand with `gcloud sql instances "
-        "perform-storage-shrink`",
+        f"set {setting('sql_instance', 'data_disk_size_gb')} to {size} (or leave it out), or shrink it by hand with "
+        "`gcloud sql instances perform-storage-shrink`",
     )
 
 
@@ -135,7 +145,7 @@ def _version_change(wanted: str, found: Any, body: JsonObject) -> Change | None:
             wanted,
             "is a downgrade",
             BlastRadius.DESTROYS,
-            "Google can't downgrade: export and import into an instance with a new name",
+            f"Google can't downgrade: {_keep('database_version', found, 'export and import into')}",
         )
     targets = [str(target.get("name")) for target in body.get("upgradableDatabaseVersions", [])]
     refusal = ""
@@ -172,7 +182,8 @@ def _network_change(wanted: str, found: Any, body: JsonObject) -> Change | None:
     if found and (str(found).endswith(f"/{wanted}") or wanted.endswith(f"/{found}")):
         return None
     if not wanted:
-        return Change(field, found, wanted, "can't be unset", BlastRadius.DESTROYS, _NEW_INSTANCE)
+        way_out = f"Google can't take it away: {_keep(field, found, 'clone or restore into')}"
+        return Change(field, found, wanted, "can't be unset", BlastRadius.DESTROYS, way_out)
     return Change(field, found, wanted, "differs", BlastRadius.RESTARTS)
 
 

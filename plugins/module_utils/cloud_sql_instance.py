@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -22,6 +23,8 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_fields im
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     AlreadyExistsError,
+    GoogleError,
+    InvalidRequestError,
     NotFoundError,
     RefusedError,
 )
@@ -34,8 +37,15 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
     Resource,
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import JsonObject
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.variables import setting
 
-_ALLOW_RESTART = "this restarts the database: set allow_restart: true (Ansible variable or option) when that is fine"
+_ALLOW_RESTART = f"this restarts the database: set {setting('sql_instance', 'allow_restart')} to true when that is fine"
+# What Google's sentence about a wrong setting names, the option, and where to choose from.
+_CHOICES = (
+    ("Tier", "tier", "one that `gcloud sql tiers list` shows, or to db-custom-CPUS-MEGABYTES"),
+    ("database_version", "database_version", "one of https://cloud.google.com/sql/docs/postgres/db-versions"),
+    ("region", "region", "one of https://cloud.google.com/sql/docs/postgres/locations"),
+)
 _BUSY_STATES = {"PENDING_CREATE", "PENDING_DELETE", "MAINTENANCE"}
 
 
@@ -99,23 +109,23 @@ class SqlInstance(Resource):
         if not re.fullmatch(r"[a-z]([-a-z0-9]{0,96}[a-z0-9])?", self.name):
             raise RefusedError(
                 f"name {self.name!r}: an instance's name starts with a letter and holds lower-case letters, digits "
-                "and hyphens, 98 characters at most"
+                f"and hyphens, 98 characters at most: correct {setting(self.MODULE, 'name')}"
             )
         for settings in (self.params, self.params.get("on_create") or {}):
             self._check_settings(settings)
 
     def _check_settings(self, settings: Mapping[str, Any]) -> None:
         tier = settings.get("tier")
-        if tier is not None and not re.fullmatch(r"db-[a-z0-9-]+", tier):
+        if tier is not None and not re.fullmatch(r"db-[A-Za-z0-9-]+", tier):
             raise RefusedError(
-                f"tier {tier!r} of instance {self.name}: a tier is plain ASCII such as db-f1-micro or "
-                "db-custom-2-7680; a copied text may hold other hyphens, type it anew"
+                f"tier {tier!r} of instance {self.name} {_strange(tier)}, and Google's tiers are plain ASCII such as "
+                f"db-f1-micro or db-custom-2-7680: type {setting(self.MODULE, 'tier')} anew, do not copy it"
             )
         version = settings.get("database_version")
         if version is not None and not re.fullmatch(r"POSTGRES_(9_6|\d+)", version):
             raise RefusedError(
                 f"database_version {version!r} of instance {self.name}: only PostgreSQL is managed here, such as "
-                "POSTGRES_14"
+                f"POSTGRES_14: correct {setting(self.MODULE, 'database_version')}"
             )
         for flag, value in (settings.get("database_flags") or {}).items():
             if isinstance(value, bool):
@@ -220,6 +230,14 @@ class SqlInstance(Resource):
                     body["settings"]["settingsVersion"] = version
                 cloud_sql.write(google, "PATCH", path, self.name, body=body, timeout=timeout)
 
+    def way_out(self, error: GoogleError) -> str:
+        if not isinstance(error, InvalidRequestError):
+            return super().way_out(error)
+        for word, option, choice in _CHOICES:
+            if word in error.message:
+                return f"set {setting(self.MODULE, option)} to {choice}"
+        return super().way_out(error)
+
     def _create(self, google: Google, plan: Plan, timeout: float) -> None:
         body = insert_body(self.name, plan)
         path = f"{cloud_sql.project_path(google)}/instances"
@@ -229,10 +247,16 @@ class SqlInstance(Resource):
             google.forget()
             if cloud_sql.read_instance(google, self.name) is None:
                 raise RefusedError(
-                    f"Google refuses the name {self.name} though no such instance exists: {error}. The name of a "
-                    "deleted instance can stay taken for a week: choose another name"
+                    f"Google refuses the name though no such instance is there: {error}: set "
+                    f"{setting(self.MODULE, 'name')} to another name, or wait until Google frees it"
                 ) from error
             raise
+
+
+def _strange(text: str) -> str:
+    """What is wrong with a text that should be plain: a copied one often holds other hyphens."""
+    found = next((character for character in text if not character.isascii()), "")
+    return f"holds {found!r} ({unicodedata.name(found, 'a character without a name')})" if found else "is no tier"
 
 
 def _known_flags(google: Google, version: str) -> dict[str, JsonObject]:

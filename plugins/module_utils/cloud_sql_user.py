@@ -9,9 +9,13 @@ from typing import Any, ClassVar
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils import cloud_sql, plans
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    AlreadyExistsError,
+    InvalidRequestError,
     MissingSecretError,
     NotFoundError,
+    OperationFailedError,
     RefusedError,
+    StateChangedError,
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import BlastRadius, Change, Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
@@ -23,6 +27,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
     Resource,
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import JsonObject
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.variables import setting
 
 _BUILT_IN = "BUILT_IN"
 _ALWAYS = ("always",)
@@ -43,6 +48,9 @@ class SqlUser(Resource):
         "update_password": {"type": "str", "choices": ["on_create", "always"], "default": "on_create", "no_log": False},
         "confirm_delete": {"type": "str"},
     }
+
+    # PostgreSQL has the role though Google does not list it, as a refused creation has shown.
+    _unlisted = False
 
     @property
     def name(self) -> str:
@@ -76,7 +84,8 @@ class SqlUser(Resource):
             if password is not None and (not password or set(password) & set("\n\r\0'")):
                 raise RefusedError(
                     f"the password of user {self.name} is empty or holds a line break or a single quote, which its "
-                    "readers can't take: choose another"
+                    f"readers can't take: choose another, as {setting(self.MODULE, 'password')} or as a new version of "
+                    "the secret it comes from"
                 )
             return
         if password is not None:
@@ -92,7 +101,7 @@ class SqlUser(Resource):
     def read(self, google: Google) -> Observed:
         user = next((u for u in self._users(google) if u.get("name") == self.name), None)
         if user is None:
-            return ABSENT
+            return Observed(Presence.PRESENT, {"name": self.name}, {"unlisted": True}) if self._unlisted else ABSENT
         about: JsonObject = {}
         if self.wants_absence:
             about["instance"] = cloud_sql.read_instance(google, self.instance)
@@ -111,6 +120,14 @@ class SqlUser(Resource):
         if not observed.exists:
             fields = {"name": self.name, "type": self.params["type"]}
             return plans.create(self.MODULE, self.name, fields | ({"password": plans.HIDDEN} if self._built_in else {}))
+        if observed.about.get("unlisted"):
+            return plans.nothing(self.MODULE, self.name).with_warnings(
+                f"PostgreSQL on instance {self.instance} has a role {self.name}, but Google lists no such user, since "
+                f"it may not log in: restore that with ALTER ROLE {self.name} LOGIN (playbooks/deploy.yml does so)"
+            )
+        return self._plan_present(observed)
+
+    def _plan_present(self, observed: Observed) -> Plan:
         # Google leaves the type of built-in users out.
         found = observed.body.get("type") or _BUILT_IN
         if found != self.params["type"]:
@@ -143,7 +160,16 @@ class SqlUser(Resource):
         if plan.action is plans.Action.UPDATE:
             cloud_sql.write(google, "PUT", path, self.instance, body=body, params={"name": self.name})
         else:
+            self._create(google, path, body)
+
+    def _create(self, google: Google, path: str, body: JsonObject) -> None:
+        try:
             cloud_sql.write(google, "POST", path, self.instance, body=body)
+        except (AlreadyExistsError, InvalidRequestError, OperationFailedError) as error:
+            if not self._built_in or "already exists" not in str(error):
+                raise
+            self._unlisted = True
+            raise StateChangedError(str(error)) from error
 
     def settle(self, google: Google, observed: Observed) -> bool:
         return observed.presence is Presence.UNKNOWN and cloud_sql.wait_for_others(

@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import importlib
 import json
+import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils import refused_keys
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import CredentialsError
 
 ENVIRONMENT_VARIABLE = "GOOGLE_OAUTH_ACCESS_TOKEN"
 # Minting a token changes nothing, so a broken connection is tried again.
 _MINTING_PAUSES = (0.5, 1.0, 2.0)
+# A file of workload identity federation holds none of these.
+_HOLDING_SECRETS = {"private_key", "refresh_token", "client_secret", "source_credentials"}
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
 
@@ -37,11 +42,21 @@ class TokenSource(Protocol):
     def quota_project(self) -> str | None:
         """The project to bill quota to (user credentials only)."""
 
+    @property
+    def account(self) -> str:
+        """The service account's e-mail; empty if it is a user or not known."""
+
+    @property
+    def key_id(self) -> str:
+        """The id of the key that the tokens are minted with; empty if there is none."""
+
 
 class FixedToken:
     """An access token that the caller minted; it can't be renewed."""
 
     quota_project: str | None = None
+    account = ""
+    key_id = ""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -56,7 +71,10 @@ class FixedToken:
 
 
 class GoogleAuthToken:
-    """A token of google-auth credentials, minted at the first use and again when it runs out."""
+    """A token of google-auth credentials, minted at the first use and again when it runs out.
+
+    :param what: the credentials in an error's words; for a key, the account and the key's id.
+    """
 
     def __init__(self, credentials: Any, what: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep
@@ -68,6 +86,16 @@ class GoogleAuthToken:
     def quota_project(self) -> str | None:
         project = getattr(self._credentials, "quota_project_id", None)
         return str(project) if project else None
+
+    @property
+    def account(self) -> str:
+        email = str(getattr(self._credentials, "service_account_email", ""))
+        # An attached account is called "default" until its first token.
+        return email if "@" in email else ""
+
+    @property
+    def key_id(self) -> str:
+        return str(getattr(getattr(self._credentials, "signer", None), "key_id", None) or "")
 
     def token(self) -> str:
         with self._lock:
@@ -83,28 +111,53 @@ class GoogleAuthToken:
 
     def _mint(self) -> None:
         errors = importlib.import_module("google.auth.exceptions")
-        request = importlib.import_module("google.auth.transport.requests").Request()
+        requesting = _Requesting()
         for pause in (*_MINTING_PAUSES, None):
             try:
-                self._credentials.refresh(request)
+                self._credentials.refresh(requesting)
                 return
             except errors.GoogleAuthError as error:
                 passing = isinstance(error, errors.TransportError) or getattr(error, "retryable", False)
                 if pause is None or not passing:
-                    reason = " ".join(str(error.args[0] if error.args else error).split())
-                    raise CredentialsError(f"Google gave no access token for {self._what}: {reason}") from error
+                    raise CredentialsError(self._refusal(error, requesting)) from error
                 self._sleep(pause)
 
+    def _refusal(self, error: Exception, requesting: _Requesting) -> str:
+        reason = " ".join(str(error.args[0] if error.args else error).split()).rstrip(".")
+        said = f"Google gave no access token for {self._what}: {reason}"
+        help_ = refused_keys.way_out(reason, self.account, requesting.ahead)
+        return f"{said}: {help_}" if help_ else said
 
-def find_credentials(params: Mapping[str, Any], environment: Mapping[str, str]) -> TokenSource:
-    """The credentials that the task's options name, else a token of the environment, else application default ones."""
+
+class _Requesting:
+    """google-auth's own way to send a request, that remembers how far our clock is ahead of the server's."""
+
+    def __init__(self) -> None:
+        self._request = importlib.import_module("google.auth.transport.requests").Request()
+        self.ahead: float | None = None
+
+    def __call__(self, *positional: Any, **named: Any) -> Any:
+        reply = self._request(*positional, **named)
+        date = {name.lower(): value for name, value in reply.headers.items()}.get("date")
+        if date:
+            self.ahead = time.time() - parsedate_to_datetime(date).timestamp()
+        return reply
+
+
+def find_credentials(
+    params: Mapping[str, Any], environment: Mapping[str, str], warn: Callable[[str], None] | None = None
+) -> TokenSource:
+    """The credentials that the task's options name, else a token of the environment, else application default ones.
+
+    :param warn: told of a key file that every user of the machine can read.
+    """
     if params.get("access_token"):
         return FixedToken(str(params["access_token"]).strip())
     if params.get("credentials_contents"):
         info = _parse_contents(params["credentials_contents"])
         return GoogleAuthToken(_from_info(info, "credentials_contents"), _name(info, "credentials_contents"))
     if params.get("credentials_file"):
-        return _from_file(str(params["credentials_file"]))
+        return _from_file(Path(str(params["credentials_file"])), warn)
     if token := environment.get(ENVIRONMENT_VARIABLE):
         # Not by the option's own fallback: it would then exclude credentials that the task names.
         return FixedToken(token.strip())
@@ -125,7 +178,8 @@ def _parse_contents(contents: object) -> dict[str, Any]:
 
 
 def _name(info: Mapping[str, Any], fallback: str) -> str:
-    return str(info.get("client_email") or fallback)
+    name = str(info.get("client_email") or fallback)
+    return f"{name} (key {info['private_key_id']})" if info.get("private_key_id") else name
 
 
 def _from_info(info: dict[str, Any], what: str) -> Any:
@@ -137,25 +191,36 @@ def _from_info(info: dict[str, Any], what: str) -> Any:
             return service_account.Credentials.from_service_account_info(info, scopes=SCOPES)
         return importlib.import_module("google.auth").load_credentials_from_dict(info, scopes=SCOPES)[0]
     except (errors.GoogleAuthError, ValueError, KeyError) as error:
-        raise CredentialsError(f"{what} holds no usable Google credentials: {_reason(error)}") from error
+        raise CredentialsError(
+            f"{what} holds no usable Google credentials{_whose(info)}: {_reason(error)}; give the whole content of the "
+            "file that Google made"
+        ) from error
+
+
+def _whose(info: Mapping[str, Any]) -> str:
+    return f" of {info['client_email']}" if info.get("client_email") else ""
 
 
 def _reason(error: Exception) -> str:
     # Parsers of private keys may quote what they could not read.
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).rstrip(".")
     return text if "PRIVATE" not in text else type(error).__name__
 
 
-def _from_file(path: str) -> TokenSource:
+def _from_file(path: Path, warn: Callable[[str], None] | None) -> TokenSource:
     try:
-        info = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+        path = path.expanduser()
+        info = json.loads(path.read_text(encoding="utf-8"))
+        mode = path.stat().st_mode
     except OSError as error:
         raise CredentialsError(f"credentials_file {path}: {error.strerror}") from error
     except ValueError as error:
         raise CredentialsError(f"credentials_file {path} is no JSON") from error
     if not isinstance(info, dict):
         raise CredentialsError(f"credentials_file {path} is no JSON object")
-    return GoogleAuthToken(_from_info(info, f"credentials_file {path}"), _name(info, path))
+    if warn and mode & stat.S_IROTH and _HOLDING_SECRETS & info.keys():
+        warn(f"credentials_file {path} holds a secret and every user of this machine can read it: chmod 600 {path}")
+    return GoogleAuthToken(_from_info(info, f"credentials_file {path}"), _name(info, str(path)))
 
 
 def _default() -> TokenSource:

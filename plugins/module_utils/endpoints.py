@@ -17,6 +17,7 @@ GOOGLE = {
     "sql": "https://sqladmin.googleapis.com/",
     "cloudresourcemanager": "https://cloudresourcemanager.googleapis.com/",
     "iam": "https://iam.googleapis.com/",
+    "iamcredentials": "https://iamcredentials.googleapis.com/",
     "secretmanager": "https://secretmanager.googleapis.com/",
     "serviceusage": "https://serviceusage.googleapis.com/",
     "storage": "https://storage.googleapis.com/storage/v1/",

@@ -15,7 +15,8 @@ from http import HTTPStatus
 from typing import Any
 
 _MAX_BODY = 300
-_PERMISSION = re.compile(r"\b[a-z][a-zA-Z]+\.[a-zA-Z]+\.(?!com\b)[a-zA-Z]+\b")
+# Three words, and not a part of a host's name: those end in com, also in e-mail addresses.
+_PERMISSION = re.compile(r"\b[a-z][a-zA-Z]+\.[a-zA-Z]+\.(?!com\b)[a-zA-Z]+\b(?!\.\w)")
 
 
 class GoogleError(Exception):
@@ -105,6 +106,10 @@ class InvalidRequestError(GoogleApiError):
 class InstanceNotRunningError(InvalidRequestError):
     """400 of Cloud SQL for users and databases of a stopped instance."""
 
+    def describe(self) -> str:
+        # The same for all that the instance holds, so it does not say what was asked.
+        return f"{self.message.rstrip('.')} ({self.status} {self.reason})"
+
 
 class PrincipalNotFoundError(InvalidRequestError):
     """400 of a policy write that names a service account Google does not see (yet)."""
@@ -114,7 +119,10 @@ class UnauthenticatedError(GoogleApiError):
     """401."""
 
     def describe(self) -> str:
-        return f"{super().describe()}: Google does not accept the access token; it may have run out, get a new one"
+        return (
+            f"Google does not accept the access token: {super().describe()}: it may have run out; get a new one "
+            "(`gcloud auth print-access-token`), or use a key or an attached account instead"
+        )
 
 
 class PermissionDeniedError(GoogleApiError):
@@ -144,9 +152,11 @@ class ServiceDisabledError(GoogleApiError):
 
     def describe(self) -> str:
         service = self.service or "the API"
+        # What follows is a link and advice.
+        sentence = self.message.partition(". ")[0].rstrip(".")
         return (
-            f"{service} is not enabled in the project ({self.status} {self.reason}, {self.method} {self.url}): "
-            f"enable it with mlflow_ops.gcp.project_service, or with `gcloud services enable {service}`"
+            f"{sentence} ({self.status} {self.reason}): enable it with mlflow_ops.gcp.project_service (add {service} "
+            f"to identities_services), or with `gcloud services enable {service}`"
         )
 
 

@@ -19,11 +19,13 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.endpoints import (
     resolve_endpoints,
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import GoogleError, RefusedError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.impersonation import ENVIRONMENT_VARIABLES, impersonate
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import Resource
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import Session
 
 EXCLUSIVE_CREDENTIALS = ["credentials_file", "credentials_contents", "access_token"]
-_SECRET_KEY_PARTS = {"private_key", "private_key_id", "client_secret", "refresh_token"}
+# A key's id is public: it names the key in errors and in Google's lists.
+_SECRET_KEY_PARTS = {"private_key", "client_secret", "refresh_token"}
 
 
 def common_spec() -> dict[str, Any]:
@@ -33,6 +35,7 @@ def common_spec() -> dict[str, Any]:
         "credentials_file": {"type": "path"},
         "credentials_contents": {"type": "raw", "no_log": True},
         "access_token": {"type": "str", "no_log": True},
+        "impersonate_service_account": {"type": "str", "fallback": (env_fallback, list(ENVIRONMENT_VARIABLES))},
         "endpoints": {
             "type": "dict",
             "options": {
@@ -61,12 +64,15 @@ def connect(module: AnsibleModule) -> Google:
     _unmask_public_parts(module)
     if not params.get("project"):
         raise RefusedError("no project: set project, or the environment variable GOOGLE_CLOUD_PROJECT")
+    endpoints = resolve_endpoints(params.get("endpoints"), os.environ)
     try:
-        tokens = find_credentials(params, os.environ)
+        tokens = find_credentials(params, os.environ, module.warn)
     except ImportError as error:
         module.fail_json(msg=missing_required_lib("google-auth"), exception=str(error))
-    session = Session(tokens, transport.PooledTransport())
-    return Google(session, resolve_endpoints(params.get("endpoints"), os.environ), str(params["project"]))
+    pool = transport.PooledTransport()
+    if email := params.get("impersonate_service_account"):
+        tokens = impersonate(str(email), tokens, pool, endpoints["iamcredentials"])
+    return Google(Session(tokens, pool), endpoints, str(params["project"]))
 
 
 def _unmask_public_parts(module: AnsibleModule) -> None:
@@ -87,8 +93,8 @@ def run_resource(module: AnsibleModule, kind: type[Resource]) -> None:
         outcome = predict(resource, google) if module.check_mode else converge(resource, google)
         found = resource.result(google, outcome.observed)
     except GoogleError as error:
-        subject = f"{kind.MODULE} {resource.name if resource else ''}".strip()
-        module.fail_json(msg=f"{subject}: {error}", changed=bool(google and google.writes))
+        message = resource.explain(error) if resource else f"{kind.MODULE}: {error}"
+        module.fail_json(msg=message, changed=bool(google and google.writes))
     _finish(module, outcome, found)
 
 

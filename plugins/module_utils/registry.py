@@ -8,6 +8,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_database 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_instance import SqlInstance
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_user import SqlUser
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.iam import ServiceAccount
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.iam_keys import ServiceAccountKey
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resource_manager import ProjectIamMember
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import Resource
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.secret_manager import Secret, SecretIamMember
@@ -24,6 +25,7 @@ RESOURCES: dict[str, type[Resource]] = {
         Secret,
         SecretIamMember,
         ServiceAccount,
+        ServiceAccountKey,
         SqlDatabase,
         SqlInstance,
         SqlUser,

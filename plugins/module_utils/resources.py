@@ -11,9 +11,23 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import GoogleError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    BusyError,
+    CredentialsError,
+    GoogleError,
+    InstanceNotRunningError,
+    InvalidRequestError,
+    NetworkError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    StaleVersionError,
+    UnauthenticatedError,
+)
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import JsonObject
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.variables import PROJECT, setting
 
 STATE: dict[str, Any] = {"type": "str", "choices": ["present", "absent"], "default": "present"}
 
@@ -66,6 +80,20 @@ class NotVisibleYetError(GoogleError):
     """Google does not see a newly made account or service yet; the same request works a little later."""
 
 
+# The first that fits counts.
+_WAYS_OUT: tuple[tuple[type[GoogleError], str], ...] = (
+    (PermissionDeniedError, f"grant the caller a role that holds it, or correct {PROJECT}"),
+    (InstanceNotRunningError, f"start it: set {setting('sql_instance', 'activation_policy')} to ALWAYS"),
+    (InvalidRequestError, "put right what Google names, and run again"),
+    (BusyError, "wait until it is over, and run again"),
+    (StaleVersionError, "somebody else is changing it too: run again"),
+    (RateLimitedError, "wait a minute, and run again"),
+    (ServerError, "this is Google's to heal: run again later"),
+    (NetworkError, "put the network (or the option endpoints) right, and run again"),
+    (OutcomeUnknownError, "it may have been done: run again, which looks first"),
+)
+
+
 class Resource(ABC):
     """A wanted state of one object. Options come validated by ``SPEC``; None means unmanaged."""
 
@@ -113,6 +141,21 @@ class Resource(ABC):
     @abstractmethod
     def apply(self, google: Google, plan: Plan, observed: Observed) -> None:
         """Send the plan's applicable changes, and wait until they are done."""
+
+    def way_out(self, error: GoogleError) -> str:
+        """What the user can do about Google's answer, where its error does not say so itself."""
+        return next((way_out for kind, way_out in _WAYS_OUT if isinstance(error, kind)), "")
+
+    def reason(self, error: GoogleError) -> str:
+        """Google's reason and the way out."""
+        return ": ".join(filter(None, (str(error), self.way_out(error))))
+
+    def explain(self, error: GoogleError) -> str:
+        """The line of a failure: the object, Google's reason, the way out."""
+        if isinstance(error, CredentialsError | UnauthenticatedError):
+            # Not about this object, and it names what it is about.
+            return str(error)
+        return f"{self.MODULE} {self.name}: {self.reason(error)}"
 
     def check_apply(self, plan: Plan) -> None:
         """Raise RefusedError if the plan can't be applied for want of an option (asked in check mode too)."""

@@ -9,7 +9,12 @@ from typing import Any, ClassVar
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google, segment
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import OperationFailedError, RefusedError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    GoogleError,
+    OperationFailedError,
+    PermissionDeniedError,
+    RefusedError,
+)
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.operations import wait_until
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import BlastRadius, Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
@@ -66,6 +71,12 @@ class ProjectService(Resource):
         if self.wants_absence:
             return plans.delete(self.MODULE, self.name, BlastRadius.SAFE)
         return plans.create(self.MODULE, self.name, {"name": self.name})
+
+    def explain(self, error: GoogleError) -> str:
+        if isinstance(error, PermissionDeniedError):
+            # Services are the first that is asked of a project, and Google refuses so where there is no such project.
+            return f"project {self.project}: {self.reason(error)}"
+        return super().explain(error)
 
     def apply(self, google: Google, plan: Plan, observed: Observed) -> None:
         del observed

@@ -63,6 +63,16 @@ class Session:
         self._budget = budget
         self.clock = clock or Clock()
 
+    @property
+    def key_id(self) -> str:
+        """The id of the key that requests are sent with; empty if there is none."""
+        return self._tokens.key_id
+
+    @property
+    def account(self) -> str:
+        """The e-mail of the service account that asks; empty if it is a user or not known."""
+        return self._tokens.account
+
     def request(
         self,
         method: str,

@@ -12,6 +12,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans, polic
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google, segment
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     AlreadyExistsError,
+    GoogleError,
     NotFoundError,
     PermissionDeniedError,
     RefusedError,
@@ -27,6 +28,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
     Resource,
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import JsonObject
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.variables import setting
 
 _API = "storage"
 _SERVICE = "storage.googleapis.com"
@@ -81,7 +83,8 @@ class Bucket(Resource):
         if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{1,220}[a-z0-9]", self.name):
             raise RefusedError(
                 f"name {self.name!r}: a bucket's name holds 3 to 63 lower-case letters, digits, dots, hyphens and "
-                "underscores, with a letter or digit at both ends (and no gs://)"
+                "underscores, with a letter or digit at both ends (and no gs://): correct "
+                f"{setting(self.MODULE, 'name')}"
             )
 
     def _path(self) -> str:
@@ -148,6 +151,14 @@ class Bucket(Resource):
             guard = {"ifMetagenerationMatch": generation} if generation else {}
             google.write("PATCH", _API, self._path(), _body(plan), {"projection": "noAcl", **guard})
 
+    def way_out(self, error: GoogleError) -> str:
+        if not isinstance(error, PermissionDeniedError):
+            return super().way_out(error)
+        return (
+            f"if it is somebody else's bucket (names are global at Google), set {setting(self.MODULE, 'name')} to "
+            "another name; if it is yours, grant the caller a role that holds the permission"
+        )
+
     def _create(self, google: Google, body: JsonObject) -> None:
         try:
             google.write("POST", _API, "b", body, {"project": google.project, "projection": "noAcl"})
@@ -156,9 +167,9 @@ class Bucket(Resource):
             try:
                 seen = google.find(_API, self._path(), projection="noAcl")
             except PermissionDeniedError as denied:
-                raise _taken(self.name, error) from denied
+                raise _taken(error) from denied
             if seen is None:
-                raise _taken(self.name, error) from error
+                raise _taken(error) from error
             raise
 
 
@@ -197,9 +208,10 @@ class BucketIamMember(policies.IamMember):
         google.write("PUT", _API, self._path(), policy)
 
 
-def _taken(name: str, error: AlreadyExistsError) -> RefusedError:
+def _taken(error: AlreadyExistsError) -> RefusedError:
     return RefusedError(
-        f"the bucket name {name} is taken by another owner (names are global at Google): choose another name; {error}"
+        f"the name is taken by another owner (names are global at Google): {error}: set "
+        f"{setting('bucket', 'name')} to another name"
     )
 
 

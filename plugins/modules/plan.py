@@ -17,6 +17,10 @@ description:
     the modules of this collection would do to them. It changes nothing.
   - What another resource of the same call will make counts as absent, not as missing. So the database of an
     instance that is planned is planned too, and so is what needs a service that the same call enables.
+  - Where anything is to be written, Google is asked once whether the caller's account holds every permission that the
+    plan needs (C(projects.testIamPermissions), and for what is missing on the project the policy of the bucket, secret
+    or service account itself). The same happens where Google refuses to show an object. If any is missing, the module
+    fails with one line that names all of them, the role that holds each and the command that grants it.
 options:
   resources:
     description: The resources, in the order in which they would be applied.
@@ -37,6 +41,19 @@ options:
           That module's options, without those for project, credentials and endpoints, and without secrets.
         type: dict
         default: {}
+      permissions:
+        description: >-
+          Permissions that later steps need on the same object, such as V(secretmanager.versions.access). They are
+          asked together with those that the plan needs.
+        type: list
+        elements: str
+        default: []
+  check_permissions:
+    description: >-
+      Whether to ask for the permissions. V(false) is for roles that are bound under a condition on the resource's name
+      or type: Google then answers that they are missing on the project, though they will do.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - mlflow_ops.gcp.auth
   - mlflow_ops.gcp.endpoints
@@ -131,6 +148,13 @@ pending_owners:
   type: list
   elements: str
   sample: [artifact_store]
+permissions_checked:
+  description: >-
+    Whether nothing is left to ask about the caller's permissions. It is V(false) only where they are needed and can't
+    be asked, since C(cloudresourcemanager.googleapis.com) is off.
+  returned: success
+  type: bool
+  sample: true
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -147,8 +171,10 @@ SPEC = {
             "owner": {"type": "str", "required": True},
             "module": {"type": "str", "required": True},
             "params": {"type": "dict", "default": {}},
+            "permissions": {"type": "list", "elements": "str", "default": []},
         },
-    }
+    },
+    "check_permissions": {"type": "bool", "default": True},
 }
 
 
@@ -160,15 +186,21 @@ def main() -> None:
     try:
         google = connect(module)
         entries = parse_entries(module.params["resources"], google.project)
-        plans = survey(entries, google)
+        found = survey(entries, google, check_permissions=module.params["check_permissions"])
     except GoogleError as error:
-        module.fail_json(msg=f"plan: {error}")
-    for warning in dict.fromkeys(warning for plan in plans for warning in plan.warnings):
+        module.fail_json(msg=str(error))
+    for warning in dict.fromkeys(warning for plan in found.plans for warning in plan.warnings):
         module.warn(warning)
+    if module.check_mode and not found.permissions_checked:
+        module.warn(
+            "whether the account of these credentials is allowed all this can't be asked while "
+            "cloudresourcemanager.googleapis.com is off"
+        )
     module.exit_json(
         changed=False,
-        plans=[{"owner": entry.owner, **plan.as_result()} for entry, plan in zip(entries, plans, strict=True)],
-        pending_owners=pending_owners(entries, plans),
+        plans=[{"owner": entry.owner, **plan.as_result()} for entry, plan in zip(entries, found.plans, strict=True)],
+        pending_owners=pending_owners(entries, found.plans),
+        permissions_checked=found.permissions_checked,
     )
 
 

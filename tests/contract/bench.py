@@ -45,7 +45,7 @@ class Bench:
     @property
     def endpoints(self) -> dict[str, str]:
         """The option `endpoints`."""
-        plain = ("sql", "cloudresourcemanager", "iam", "secretmanager", "serviceusage")
+        plain = ("sql", "cloudresourcemanager", "iam", "iamcredentials", "secretmanager", "serviceusage")
         return {**dict.fromkeys(plain, self.url), "storage": f"{self.url}storage/v1/"}
 
     @property
@@ -96,8 +96,12 @@ class Bench:
 
     def enable_all(self) -> None:
         """Enable what the modules need."""
+        self.enable(*SERVICES)
+
+    def enable(self, *services: str) -> None:
+        """Enable these APIs, such as iam."""
         google = self.google()
-        body = {"serviceIds": [f"{service}.googleapis.com" for service in SERVICES]}
+        body = {"serviceIds": [f"{service}.googleapis.com" for service in services]}
         operation = google.write("POST", "serviceusage", f"v1/projects/{PROJECT}/services:batchEnable", body)
         while not operation.get("done"):
             time.sleep(0.02)

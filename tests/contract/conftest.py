@@ -1,4 +1,4 @@
-"""A real emulator for the contract tests, one for the session, and the modules run against it in this process."""
+"""Real emulators for the contract tests, one or two for a session; modules run against them in this process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,15 @@ ROOT = Path(__file__).resolve().parents[2]
 _STARTUP_SECONDS = 30
 
 
-def _address() -> str:
+def _address(number: int) -> str:
     """A loopback address of our own, so that other emulators and other test runs don't matter."""
-    return f"127.77.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 1}"
+    return f"127.{77 + number}.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 1}"
 
 
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Bench]:
-    """The emulator; a failure to start fails the tests, it does not skip them."""
-    address = _address()
+@contextmanager
+def _running(number: int) -> Iterator[Bench]:
+    """An emulator; a failure to start fails the tests, it does not skip them."""
+    address = _address(number)
     # The emulator's PostgreSQL runs unprivileged and must be able to enter the folder.
     with tempfile.TemporaryDirectory(prefix="contract-", ignore_cleanup_errors=True) as folder:
         state = Path(folder) / "state"
@@ -46,6 +47,20 @@ def emulator() -> Iterator[Bench]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Bench]:
+    """The emulator that the tests share."""
+    with _running(0) as bench:
+        yield bench
+
+
+@pytest.fixture(scope="session")
+def second_emulator() -> Iterator[Bench]:
+    """Another one, for what goes on beside the first."""
+    with _running(1) as bench:
+        yield bench
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
@@ -73,5 +88,8 @@ def furnished(emulator: Bench) -> Bench:
     """The emulator with all services on and an instance, for a whole file of tests."""
     emulator.reset()
     emulator.enable_all()
+    # The modules can do more with accounts than site.yml asks of an operator.
+    member = f"serviceAccount:{emulator.key['client_email']}"
+    emulator.run("project_iam_member", role="roles/iam.serviceAccountAdmin", member=member)
     emulator.run("sql_instance", **emulator.INSTANCE)
     return emulator

@@ -93,7 +93,7 @@ def test_an_instances_life(furnished: Bench) -> None:
     assert [r["path"] for r in seen] == [f"{P}/instances/short-lived"]
     refused = furnished.fail("sql_instance", **{**options, "data_disk_size_gb": 20, "tier": "db-g1-small"})
     assert "tier: 'db-f1-micro' -> 'db-g1-small'" in refused
-    assert "allow_restart: true" in refused
+    assert "(option allow_restart) to true" in refused
     settings = furnished.google().get("sql", f"{P[1:]}/instances/short-lived")["settings"]
     assert (settings["dataDiskSizeGb"], settings["tier"]) == ("20", "db-f1-micro")
     grown = {**options, "data_disk_size_gb": 20, "tier": "db-g1-small", "user_labels": {"app": "mlflow"}}

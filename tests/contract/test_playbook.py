@@ -52,6 +52,7 @@ def test_check_mode_then_a_real_run(fresh: Bench, tmp_path: Path) -> None:
         checked = play(fresh, tmp_path, "--check", "--diff", "-vvv")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "changed=2" in checked.stdout
+    assert "can't be asked while cloudresourcemanager.googleapis.com is off" in " ".join(checked.stderr.split())
     assert "create service_account mlflow-server@" in checked.stdout
     assert "  display_name: MLflow (is to be created)" in checked.stdout
     assert '+    "display_name": "MLflow"' in checked.stdout

@@ -10,7 +10,14 @@ from tests.house.checkout import ROOT, load
 from tests.house.modules import MODULES, argument_spec
 
 READING = {"plan", "sql_instance_info"}
-COMMON = {"project", "credentials_file", "credentials_contents", "access_token", "endpoints"}
+COMMON = {
+    "project",
+    "credentials_file",
+    "credentials_contents",
+    "access_token",
+    "impersonate_service_account",
+    "endpoints",
+}
 
 
 def documents(name: str) -> dict[str, Any]:

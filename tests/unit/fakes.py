@@ -16,6 +16,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.transport import Re
 
 PROJECT = "demo-project"
 READS = ("GET",)
+QUESTIONS = (":getIamPolicy", ":testIamPermissions")
 Answer = Reply | Exception
 
 
@@ -97,7 +98,7 @@ class FakeTransport:
     @property
     def writes(self) -> list[Sent]:
         """What was sent to change something."""
-        return [s for s in self.sent if s.method not in READS and not s.path.endswith(":getIamPolicy")]
+        return [s for s in self.sent if s.method not in READS and not s.path.endswith(QUESTIONS)]
 
 
 @dataclass

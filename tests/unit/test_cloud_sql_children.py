@@ -9,7 +9,11 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_database 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_info import as_variables, read_all
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_user import SqlUser
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import converge, predict
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import InstanceNotRunningError, RefusedError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    InstanceNotRunningError,
+    InvalidRequestError,
+    RefusedError,
+)
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Action
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import ParentAbsentError
 
@@ -137,6 +141,29 @@ def test_an_existing_users_password_is_left_alone() -> None:
     made = cloud({USERS: users({"name": "mlflow_user", "type": "BUILT_IN"})})
     assert not converge(user(password="another"), made.google).changed
     assert made.transport.lines == [USERS]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        bad(400, "invalid", 'failed to create user mlflow_user: role "mlflow_user" already exists.'),
+        bad(409, "alreadyExists", "User mlflow_user already exists."),
+    ],
+)
+def test_a_user_that_may_not_log_in_exists_though_google_does_not_list_it(answer: Answer) -> None:
+    """ALTER ROLE ... NOLOGIN makes it vanish from Google's list; creating it shows that PostgreSQL still has it."""
+    made = cloud({USERS: users(), OPERATIONS: ok(), f"POST {INSTANCE}/users": answer})
+    outcome = converge(user(password=PASSWORD, update_password="always"), made.google)
+    assert not outcome.changed
+    assert "restore that with ALTER ROLE mlflow_user LOGIN" in outcome.plan.warnings[0]
+    assert len(made.transport.writes) == 1
+
+
+def test_another_refusal_of_a_creation_is_an_error() -> None:
+    invalid = bad(400, "invalid", "Invalid user name.")
+    made = cloud({USERS: users(), OPERATIONS: ok(), f"POST {INSTANCE}/users": invalid})
+    with pytest.raises(InvalidRequestError, match="Invalid user name"):
+        converge(user(password=PASSWORD), made.google)
 
 
 def test_update_password_always_sends_it_by_name_in_the_query() -> None:

@@ -225,7 +225,9 @@ def test_the_drift_table_covers_every_field() -> None:
 def test_a_restart_needs_leave(row: Any) -> None:
     options, found = row[0], row[1]
     assert plan(golden(**found), **options).action is Action.REFUSE
-    assert "allow_restart: true" in plan(golden(**found), **options).refused[0].refusal
+    assert (
+        "set backend_store_allow_restart (option allow_restart)" in plan(golden(**found), **options).refused[0].refusal
+    )
     assert plan(golden(**found), **options, allow_restart=True).action is Action.UPDATE
 
 
@@ -410,7 +412,7 @@ def test_403_is_an_error_and_sends_nothing() -> None:
 def test_a_taken_name_is_explained() -> None:
     taken = bad(409, "instanceAlreadyExists", "The Cloud SQL instance already exists.")
     made = cloud({GET: NO_INSTANCE, OPERATIONS: ok(), f"POST {INSTANCES}": taken})
-    with pytest.raises(RefusedError, match="choose another name"):
+    with pytest.raises(RefusedError, match=r"set mlflow_instance .option name. to another name"):
         converge(instance(), made.google)
     assert len(made.transport.writes) == 1
 
@@ -458,7 +460,7 @@ def test_a_creation_names_the_missing_options_before_anything_is_sent(missing: s
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"tier": "db\u2011f1\u2011micro"}, "hyphens"),
+        ({"tier": "db\u2011f1\u2011micro"}, "NON-BREAKING HYPHEN"),
         ({"name": "Db_1"}, "lower-case"),
         ({"database_version": "MYSQL_8_0"}, "only PostgreSQL"),
         ({"database_flags": {"cloudsql.iam_authentication": True}}, "in quotes"),
@@ -514,3 +516,11 @@ def test_an_instance_as_options_is_an_instance_without_drift() -> None:
     body["settings"]["deletionProtectionEnabled"] = not body["settings"].get("deletionProtectionEnabled")
     drift = instance(name="db", **options).plan(Observed(Presence.PRESENT, body))
     assert "ip_configuration.authorized_networks" in {change.field for change in drift.changes}
+
+
+@pytest.mark.parametrize(("grows", "action"), [(True, Action.NONE), (False, Action.REFUSE), (None, Action.NONE)])
+def test_a_smaller_disk_is_judged_by_what_the_same_run_makes_of_its_growth(grows: bool | None, action: Action) -> None:
+    found = golden(dataDiskSizeGb="25", storageAutoResize=not grows)
+    made = plan(found, data_disk_size_gb=10, storage_auto_resize=grows)
+    refused = [change.field for change in made.refused]
+    assert refused == (["data_disk_size_gb"] if action is Action.REFUSE else [])

@@ -15,26 +15,14 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.credentials import 
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.endpoints import GOOGLE, resolve_endpoints
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import CredentialsError, RefusedError
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.exceptions import RefreshError, TransportError
 
-EMAIL = "operator@p.iam.gserviceaccount.com"
+from tests.unit.keys import service_account_key
 
 
 @pytest.fixture(scope="module")
 def key() -> dict[str, Any]:
-    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return {
-        "type": "service_account",
-        "client_email": EMAIL,
-        "token_uri": "http://127.0.0.1:1/token",
-        "private_key": pem.decode(),
-        "private_key_id": "k1",
-    }
+    return service_account_key()
 
 
 class Minting:

@@ -106,3 +106,17 @@ def test_any_body_gives_a_typed_error_of_one_line(raw: bytes) -> None:
     assert "\n" not in str(error)
     assert "502" in str(error)
     assert URL in str(error)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "operator@my-project.iam.gserviceaccount.com does not have storage.buckets.get access to the bucket.",
+        "Permission 'storage.buckets.get' denied on resource (or it may not exist).",
+        "x@project.iam.gserviceaccount.com: missing permission storage.buckets.get.",
+    ],
+)
+def test_the_account_in_the_sentence_is_not_taken_for_the_permission(sentence: str) -> None:
+    error = parse(403, classic("forbidden", sentence))
+    assert isinstance(error, errors.PermissionDeniedError)
+    assert error.permission == "storage.buckets.get"

@@ -204,8 +204,9 @@ def test_older_versions_are_disabled_under_their_etags_page_by_page() -> None:
         ok({"versions": [version(1)]}),
         ok({"versions": [version(4)]}),
     ]
-    disable = {f"POST {BASE}/s/versions/{number}:disable": ok(version(number, "DISABLED")) for number in (1, 3)}
-    made = cloud({GET: ok(AUTOMATIC), LATEST: ok(version(4)), listing: pages, **disable})
+    answers: dict[str, Answer | list[Answer]] = {GET: ok(AUTOMATIC), LATEST: ok(version(4)), listing: [*pages]}
+    answers |= {f"POST {BASE}/s/versions/{number}:disable": ok(version(number, "DISABLED")) for number in (1, 3)}
+    made = cloud(answers)
     outcome = converge(secret(older_versions="disabled"), made.google)
     assert [change.field for change in outcome.plan.changes] == ["versions.3", "versions.1"]
     sent = {request.path: request.body for request in made.transport.writes}

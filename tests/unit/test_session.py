@@ -96,6 +96,8 @@ class RenewableToken:
     """Valid on paper, rejected by Google once."""
 
     quota_project = "billing"
+    account = ""
+    key_id = ""
 
     def __init__(self) -> None:
         self.renewed = 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import PermissionDeniedError, RefusedError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import GoogleError, RefusedError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.permissions import ROLES
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.registry import RESOURCES
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.survey import parse_entries, pending_owners, survey
 
@@ -16,6 +17,8 @@ P = f"v1/projects/{PROJECT}"
 DB = f"{P}/instances/db"
 MEMBER = {"role": "roles/cloudsql.client", "member": f"serviceAccount:s@{PROJECT}.iam.gserviceaccount.com"}
 INSTANCE = {"name": "db", "region": "europe-west3", "tier": "db-f1-micro", "database_version": "POSTGRES_16"}
+ASKED = f"POST {P}:testIamPermissions"
+EVERYTHING = ok({"permissions": [permission for held in ROLES.values() for permission in held]})
 OFF, ON = ok({"state": "DISABLED"}), ok({"state": "ENABLED"})
 
 
@@ -34,9 +37,9 @@ BACKEND = declared(
 def ask(
     entries: list[dict[str, Any]], answers: dict[str, Answer | list[Answer]]
 ) -> tuple[list[str], list[str], list[str]]:
-    made = cloud(answers)
+    made = cloud({ASKED: EVERYTHING, **answers})
     parsed = parse_entries(entries, PROJECT)
-    plans = survey(parsed, made.google)
+    plans = survey(parsed, made.google).plans
     assert made.transport.writes == []
     return [str(plan.action) for plan in plans], pending_owners(parsed, plans), made.transport.lines
 
@@ -93,7 +96,7 @@ def test_each_object_is_read_once() -> None:
     users = ok({"items": [{"name": "a"}]})
     actions, _, lines = ask(entries, {f"POST {P}:getIamPolicy": ok({"etag": "x"}), f"GET {DB}/users": users})
     assert actions == ["create", "create", "none", "create"]
-    assert sorted(lines) == [f"GET {DB}/users", f"POST {P}:getIamPolicy"]
+    assert sorted(lines) == [f"GET {DB}/users", f"POST {P}:getIamPolicy", ASKED]
 
 
 def test_children_of_planned_buckets_and_secrets() -> None:
@@ -114,7 +117,7 @@ def test_children_of_planned_buckets_and_secrets() -> None:
 
 
 def test_403_is_an_error_of_the_whole_plan() -> None:
-    with pytest.raises(PermissionDeniedError):
+    with pytest.raises(GoogleError, match=r"^sql_user mlflow_user: not authorized .*: grant the caller a role"):
         ask(BACKEND[:1], {f"GET {DB}/users": bad(403, "notAuthorized", "not authorized")})
 
 
@@ -128,7 +131,6 @@ def test_nothing_asked_is_nothing_planned() -> None:
         ({"owner": "o", "module": "sql_instances", "params": {}}, "no such module"),
         ({"owner": "o", "module": "sql_user", "params": {"name": "x"}}, "instance"),
         ({"owner": "o", "module": "bucket", "params": {"name": "x", "colour": 1}}, "colour"),
-        ({"owner": "o", "module": "bucket", "params": {"name": "gs://x"}}, "3 to 63"),
         ({"owner": "o", "module": "secret", "params": {"name": "s", "value": "hunter2"}}, "leave out value"),
         (
             {"owner": "o", "module": "sql_user", "params": {"instance": "i", "name": "x", "password": "hunter2"}},
@@ -143,6 +145,11 @@ def test_entries_are_checked_with_their_own_modules_spec(entry: dict[str, Any], 
     assert "hunter2" not in str(caught.value)
 
 
+def test_what_can_never_work_is_said_as_the_module_says_it() -> None:
+    with pytest.raises(RefusedError, match=r"^bucket: name 'gs://x': .* 3 to 63 .*: correct mlflow_bucket"):
+        parse_entries([{"owner": "o", "module": "bucket", "params": {"name": "gs://x"}}], PROJECT)
+
+
 def test_every_resource_is_registered_under_its_modules_name() -> None:
     assert sorted(RESOURCES) == [
         "bucket",
@@ -152,6 +159,7 @@ def test_every_resource_is_registered_under_its_modules_name() -> None:
         "secret",
         "secret_iam_member",
         "service_account",
+        "service_account_key",
         "sql_database",
         "sql_instance",
         "sql_user",
