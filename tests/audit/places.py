@@ -44,7 +44,7 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        output, _ = self._process.communicate("")
+        output = self._process.communicate("")[0]
         self.seen = [json.loads(line) for line in output.splitlines()]
 
     def contents(self, part: str) -> Contents:

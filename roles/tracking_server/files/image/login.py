@@ -1,6 +1,7 @@
 """Log in to PostgreSQL with the password on standard input, and print what was found as one line of JSON.
 
-Nothing is written anywhere. The exit code is 0 whatever was found: the reader decides.
+The argument names the temporary user of restore_login.py, which a killed run may have left. Nothing is written. The
+exit code is 0 whatever was found: the reader decides.
 """
 
 import json
@@ -14,19 +15,23 @@ import psycopg2
 REVISION = pathlib.Path("/opt/mlflow_ops/schema_revision")
 
 
-def look(password: str | None) -> dict[str, Any]:
+def look(password: str | None, temporary: str = "") -> dict[str, Any]:
     """Whether PostgreSQL lets us in, and the schema revision there beside the one that this MLflow wants."""
     try:
         session = connection.connect(password)
     except psycopg2.OperationalError as error:
         reason = " ".join(str(error).split())
-        return {"login": False, "refused": "authentication failed" in reason, "reason": reason}
+        refused, disabled = "authentication failed" in reason, "is not permitted to log in" in reason
+        return {"login": False, "refused": refused, "disabled": disabled, "leftover": False, "reason": reason}
     with session:
         revision = connection.schema_revision(session)
+        leftover = connection.has_role(session, temporary)
+        database = {"owner": connection.owner(session), "obstacle": connection.obstacle(session)}
     session.close()
     wanted = REVISION.read_text().strip()
-    return {"login": True, "refused": False, "reason": "", "schema": revision, "schema_wanted": wanted}
+    found = {"login": True, "refused": False, "disabled": False, "leftover": leftover, "reason": ""}
+    return found | database | {"schema": revision, "schema_wanted": wanted}
 
 
 if __name__ == "__main__":
-    print(json.dumps(look(sys.stdin.read())))
+    print(json.dumps(look(sys.stdin.read(), sys.argv[1])))

@@ -1,0 +1,35 @@
+"""What only Docker, a registry or Google can refuse: one line with the way out, and the containers as they were."""
+
+from typing import Any
+
+import pytest
+
+DEPLOY = "playbooks/deploy.yml"
+
+
+@pytest.mark.parametrize(
+    ("variable", "image", "reason"),
+    [
+        ("tracking_server_mlflow_image", "ghcr.io/mlflow/mlflow:v9.9.9", "manifest unknown"),
+        ("tracking_server_proxy_image", "127.0.0.1:9/cloud-sql-proxy:2.25.3", "connection refused"),
+    ],
+)
+def test_an_image_that_is_not_to_be_had(stage: Any, variable: str, image: str, reason: str) -> None:
+    output = stage.refuses("--extra-vars", f"{variable}={image}", playbook=DEPLOY)
+    assert f"The image {image} ({variable}) is not to be had on mlflow-vm: " in output
+    assert reason in output
+    assert f"The containers are as they were. Correct {variable}, or let `docker pull {image}` work there" in output
+
+
+def test_a_proxy_that_cannot_start(stage: Any) -> None:
+    member = f"serviceAccount:mlflow-server@{stage.operator.project}.iam.gserviceaccount.com"
+    stage.operator.breaks("project_iam_member", role="roles/cloudsql.client", member=member, state="absent")
+    stage.host.check_output("docker restart mlflow-cloud-sql-proxy-1")
+    run = stage.plays(DEPLOY, "--extra-vars", "tracking_server_start_timeout=5")
+    assert run.returncode != 0
+    assert f"The Cloud SQL Auth Proxy on mlflow-vm cannot reach {stage.operator.project}:" in run.output
+    assert "cloudsql.instances." in run.output
+    assert (
+        "Run playbooks/provision.yml (or site.yml), which grants its service account roles/cloudsql.client"
+        in run.output
+    )
