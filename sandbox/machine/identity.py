@@ -14,7 +14,7 @@ LABEL = "mlflow-sandbox.id"
 """Docker label on everything that belongs to a sandbox; its value is the sandbox's id."""
 
 # PostgreSQL's socket lies below a folder of this name, and its path may have 107 characters.
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,13}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,27}")
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,18 @@ class Sandbox:
 
     @property
     def id(self) -> str:
-        """Name that is unique on this machine: Docker names and the state folder bear it."""
+        """Name that is unique on this machine: what belongs to the sandbox in Docker bears it."""
+        return f"mlflow-sandbox-{self._key}"
+
+    @property
+    def _key(self) -> str:
         digest = hashlib.sha256(str(self.checkout).encode()).hexdigest()[:8]
-        return f"mlflow-sandbox-{digest}-{self.name}"
+        return f"{digest}-{self.name}"
 
     @property
     def state(self) -> Path:
         """Folder of everything that `down` throws away; the emulator keeps its own files here too."""
-        return self.state_home / self.id
+        return self.state_home / self._key
 
     @property
     def private(self) -> Path:
@@ -68,7 +72,7 @@ def sandbox(name: str | None = None, checkout: Path = CHECKOUT) -> Sandbox:
     chosen = name or os.environ.get("SANDBOX_NAME") or "default"
     if not _NAME.fullmatch(chosen):
         raise SandboxError(
-            f"Sandbox name {chosen!r} is not usable: take up to 14 of a-z, 0-9 and -, starting with a letter or digit."
+            f"Sandbox name {chosen!r} is not usable: take up to 28 of a-z, 0-9 and -, starting with a letter or digit."
         )
     return Sandbox(chosen, checkout.resolve(), _state_home(), _cache())
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.machine.errors import SandboxError
-from sandbox.machine.identity import sandbox
+from sandbox.machine.identity import Sandbox, sandbox
+from sandbox.postgres.cluster import Cluster
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,8 @@ def test_places(tmp_path: Path) -> None:
     place = sandbox(None, tmp_path)
     assert place.id.startswith("mlflow-sandbox-")
     assert place.id.endswith("-default")
-    assert place.state == tmp_path / "state" / place.id
+    assert place.id == f"mlflow-sandbox-{place.state.name}"
+    assert place.state.parent == tmp_path / "state"
     assert place.card == tmp_path / ".sandbox" / "default.json"
     assert place.cache == tmp_path / "cache"
 
@@ -46,3 +48,12 @@ def test_the_environment_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_names_that_cannot_be(name: str) -> None:
     with pytest.raises(SandboxError, match="is not usable"):
         sandbox(name)
+
+
+def test_postgresqls_socket_fits_below_the_longest_name(tmp_path: Path) -> None:
+    longest = "x" * 28
+    assert sandbox(longest, tmp_path).name == longest
+    place = Sandbox(longest, tmp_path, Path("/var/lib/mlflow-sandbox"), tmp_path)
+    assert Cluster(place.state / "postgresql" / ("0" * 12), tmp_path).socket
+    with pytest.raises(SandboxError, match="is not usable"):
+        sandbox(longest + "x", tmp_path)
