@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.permissions import ROLES
 
 from sandbox.access.roles import OPERATOR_ROLES, grants
@@ -129,6 +130,19 @@ def test_permissions_on_the_objects_themselves_count(fresh: Bench) -> None:
     planned = fresh.run("plan", resources=entries)
     assert [plan["action"] for plan in planned["plans"]] == ["none", "none", "create"]
     assert planned["permissions_checked"] is True
+
+
+def test_who_may_not_delete_an_instance_does_not_take_its_protection_off(fresh: Bench) -> None:
+    fresh.enable_all()
+    fresh.run("sql_instance", **{**Bench.INSTANCE, "deletion_protection_enabled": True})
+    set_roles(fresh, "roles/cloudsql.editor", "roles/browser")
+    tasks = yaml.safe_load((ROOT / "roles/backend_store/tasks/check_remove.yml").read_text())
+    (resource,) = tasks[1]["mlflow_ops.gcp.plan"]["resources"]
+    resource["params"]["name"] = Bench.INSTANCE["name"]
+    with fresh.without_writes():
+        message = fresh.fail("plan", resources=[resource])
+    assert named_in(message) == {"cloudsql.instances.delete"}
+    assert "held by roles/cloudsql.admin" in message
 
 
 def test_a_run_with_nothing_to_do_asks_nothing_more(fresh: Bench) -> None:
