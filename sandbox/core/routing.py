@@ -71,6 +71,13 @@ class Call:
         """The query parameters (the last one wins)."""
         return dict(self.request.query)
 
+    def page_size(self, parameter: str, default: int) -> int:
+        """How many to list at once; 0 asks for the default (https://google.aip.dev/158)."""
+        given = self.query.get(parameter, "") or "0"
+        if not given.isdecimal():
+            raise self.invalid(f"Invalid value at '{parameter}' (TYPE_INT32), {given!r}")
+        return int(given) or default
+
     @property
     def origin(self) -> str:
         """Scheme and host as this client addresses the sandbox, for links it will follow."""

@@ -147,7 +147,7 @@ def test_with_their_password_in_secret_manager_neither(team: Team) -> None:
     assert returncode == 0, output
     assert written == []
     assert team.property() == before
-    team.bench.run("secret", name="mlflow-db-password", state="absent", confirm_delete="mlflow-db-password")
+    team.gcloud("secrets delete mlflow-db-password")
 
 
 def test_a_user_is_taken_over_only_on_their_word(team: Team) -> None:

@@ -40,7 +40,7 @@ async def get(call: Call) -> Json:
 async def list_(call: Call) -> Json:
     """https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/list."""
     accounts = [account for _, account in call.world.store.items(ACCOUNTS)]
-    size, start = int(call.query.get("pageSize") or LIST_SIZE), int(call.query.get("pageToken") or 0)
+    size, start = call.page_size("pageSize", LIST_SIZE), int(call.query.get("pageToken") or 0)
     answer: Json = {"accounts": accounts[start : start + size]}
     if start + size < len(accounts):
         answer["nextPageToken"] = str(start + size)

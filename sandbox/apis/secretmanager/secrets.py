@@ -44,7 +44,7 @@ async def list_(call: Call) -> Json:
         if field != "name":
             raise modern(400, f"The sandbox filters secrets by name:TEXT only, not by {term!r}.")
         found = [secret for secret in found if text in secret["name"].rpartition("/")[2]]
-    size, start = int(call.query.get("pageSize") or LIST_SIZE), int(call.query.get("pageToken") or 0)
+    size, start = call.page_size("pageSize", LIST_SIZE), int(call.query.get("pageToken") or 0)
     answer: Json = {"totalSize": len(found)}
     answer |= {"secrets": found[start : start + size]} if found else {}
     answer |= {"nextPageToken": str(start + size)} if start + size < len(found) else {}

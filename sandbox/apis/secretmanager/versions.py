@@ -44,7 +44,7 @@ async def list_(call: Call) -> Json:
         if not wanted:
             raise modern(400, f"The sandbox filters versions by state:STATE only, not by {term!r}.")
         found = [version for version in found if version["state"] == wanted[1]]
-    size, start = int(call.query.get("pageSize") or LIST_SIZE), int(call.query.get("pageToken") or 0)
+    size, start = call.page_size("pageSize", LIST_SIZE), int(call.query.get("pageToken") or 0)
     answer: Json = {"totalSize": len(found)}
     answer |= {"versions": found[start : start + size]} if found else {}
     answer |= {"nextPageToken": str(start + size)} if start + size < len(found) else {}

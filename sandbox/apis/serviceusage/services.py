@@ -48,7 +48,7 @@ async def list_(call: Call) -> Json:
         if not found:
             raise modern(400, f"Invalid filter {term!r}: the filter must be state:ENABLED or state:DISABLED.")
         services = [service for service in services if service["state"] == found[1]]
-    size, start = int(call.query.get("pageSize") or LIST_SIZE), int(call.query.get("pageToken") or 0)
+    size, start = call.page_size("pageSize", LIST_SIZE), int(call.query.get("pageToken") or 0)
     answer: Json = {"services": services[start : start + size]}
     if start + size < len(services):
         answer["nextPageToken"] = str(start + size)

@@ -55,7 +55,7 @@ async def list_(call: Call) -> Json:
     records = [record for _, record in call.world.store.items(INSTANCES)]
     for term in filter(None, re.split(r"\s+(?:AND\s+)?", call.query.get("filter", ""))):
         records = [record for record in records if _matches(record, term)]
-    size = min(int(call.query.get("maxResults") or LIST_SIZE), LONGEST_LIST)
+    size = min(call.page_size("maxResults", LIST_SIZE), LONGEST_LIST)
     start = int(call.query.get("pageToken") or 0)
     answer: Json = {"kind": "sql#instancesList"}
     if page := records[start : start + size]:

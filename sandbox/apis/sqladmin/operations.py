@@ -23,7 +23,7 @@ async def list_(call: Call) -> Json:
     instance = call.query.get("instance")
     found = [record["operation"] for _, record in call.world.store.items(OPERATIONS)]
     found = [operation for operation in reversed(found) if instance in (None, operation["targetId"])]
-    size, start = int(call.query.get("maxResults") or LIST_SIZE), int(call.query.get("pageToken") or 0)
+    size, start = call.page_size("maxResults", LIST_SIZE), int(call.query.get("pageToken") or 0)
     answer: Json = {"kind": "sql#operationsList"}
     if page := found[start : start + size]:
         answer["items"] = [operation_resource(call, operation) for operation in page]

@@ -87,7 +87,7 @@ async def list_(call: Call) -> Json:
     """https://cloud.google.com/storage/docs/json_api/v1/buckets/list."""
     prefix = call.query.get("prefix", "")
     found = sorted(call.world.store.items(BUCKETS, prefix))
-    size, start = int(call.query.get("maxResults") or LIST_SIZE), int(call.query.get("pageToken") or 0)
+    size, start = call.page_size("maxResults", LIST_SIZE), int(call.query.get("pageToken") or 0)
     answer: Json = {"kind": "storage#buckets"}
     if page := found[start : start + size]:
         answer["items"] = [_resource(call, bucket) for _, bucket in page]

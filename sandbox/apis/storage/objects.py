@@ -43,7 +43,7 @@ async def list_(call: Call) -> Json:
     names = sorted(name for name in names if name >= low and (not high or name < high))
     entries = list(dict.fromkeys(_entry(name, prefix, delimiter) for name in names))
     start = bisect_right([name for name, _ in entries], _decode_token(call.query.get("pageToken")))
-    size = min(int(call.query.get("maxResults") or LIST_SIZE), LIST_SIZE)
+    size = min(call.page_size("maxResults", LIST_SIZE), LIST_SIZE)
     page = entries[start : start + size]
     documents = [call.world.store.get(OBJECTS, object_key(bucket, name)) for name, is_prefix in page if not is_prefix]
     answer: Json = {"kind": "storage#objects"}

@@ -100,3 +100,15 @@ def test_a_deleted_secret_takes_versions_and_policy_along(operator: Client) -> N
     operator.must("DELETE", path)
     operator.must("POST", "secrets?secretId=other", {"replication": {"automatic": {}}})
     assert "versions" not in operator.get(f"{path}/versions")
+
+
+def test_a_page_size_of_zero_is_none_given_and_a_word_is_refused(operator: Client) -> None:
+    """gcloud sends it before it deletes a secret, and would turn the same empty page for ever."""
+    operator.must("POST", "secrets?secretId=paged", {"replication": {"automatic": {}}})
+    payload = {"payload": {"data": encoded(b"x")}}
+    for _ in range(3):
+        operator.must("POST", "secrets/paged:addVersion", payload)
+    whole = operator.get("secrets/paged/versions?pageSize=0&pageToken=0")
+    assert (len(whole["versions"]), "nextPageToken" in whole) == (3, False)
+    assert len(operator.get("secrets/paged/versions?pageSize=2")["versions"]) == 2
+    assert operator.call("GET", "secrets/paged/versions?pageSize=many").status == 400
