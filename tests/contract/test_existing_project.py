@@ -10,16 +10,14 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.contract import playbooks
 from tests.contract.bench import PROJECT, Bench, writes
 
-ROOT = Path(__file__).resolve().parents[2]
-PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 GCLOUD = shutil.which("gcloud")
 pytestmark = pytest.mark.skipif(
     GCLOUD is None, reason="NOT TESTED: gcloud is not installed here, so nobody has made a project by hand"
@@ -47,7 +45,7 @@ class Team:
     def __init__(self, bench: Bench, folder: Path) -> None:
         self.bench = bench
         self.folder = folder
-        shutil.copytree(ROOT / "inventories" / "example", folder / "inventory")
+        shutil.copytree(playbooks.ROOT / "inventories" / "example", folder / "inventory")
         (folder / "inventory" / "group_vars" / "all" / "vault.yml.example").unlink()
         key = folder / "key.json"
         key.write_text(json.dumps(bench.key))
@@ -81,23 +79,8 @@ class Team:
         """Exit code, output on one line, and what was written."""
         given = self.folder / "variables.json"
         given.write_text(json.dumps({"gcp_project": PROJECT, "gcp_connection": self.connection, **variables}))
-        command = [
-            str(PLAYBOOK),
-            "-i",
-            str(self.folder / "inventory"),
-            f"-e@{given}",
-            "playbooks/provision.yml",
-            *options,
-        ]
         with self.bench.recorded() as seen:
-            done = subprocess.run(
-                command,
-                cwd=ROOT,
-                env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            done = playbooks.provision(self.folder / "inventory", f"-e@{given}", *options)
         return done.returncode, re.sub(r"\s+", " ", done.stdout + done.stderr), writes(seen)
 
     def property(self) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Two emulators work side by side: one whose project is provisioned, one whose pro
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -27,9 +26,10 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import con
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.contract import playbooks
 from tests.contract.bench import PROJECT, Bench
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = playbooks.ROOT
 EXAMPLE = ROOT / "inventories" / "example" / "group_vars" / "all" / "mlflow.yml"
 # The example's control node; an inventory of one's own names it as inventories/sandbox does.
 HOSTS = ROOT / "inventories" / "sandbox" / "hosts.yml"
@@ -369,23 +369,9 @@ def run(bench: Bench, case: Case, folder: Path) -> Outcome:
         given = {"gcp_project": PROJECT, "gcp_connection": connection, **case.given, **prepared}
         (group / "of_the_case.yml").write_text(yaml.safe_dump(given))
         before = len(bench.requests())
-        done = _playbook(folder, case.environment)
+        done = playbooks.provision(folder, **case.environment)
         asked = bench.requests()[before:]
     return Outcome(done.returncode, done.stdout + done.stderr, asked)
-
-
-def _playbook(inventory: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    known = {name: value for name, value in os.environ.items() if not name.startswith(("GOOGLE_", "CLOUDSDK_"))}
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), "playbooks/provision.yml"]
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**known, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **environment},
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=180,
-    )
 
 
 def provision(bench: Bench, folder: Path) -> None:
