@@ -14,12 +14,12 @@ from sandbox.access.tokens import Tokens
 from sandbox.cloudsql.engine import Engine
 from sandbox.cloudsql.listener import Listener
 from sandbox.core.dispatch import Dispatcher
-from sandbox.core.management import management_application
 from sandbox.core.recorder import Recorder
 from sandbox.core.routing import collect
 from sandbox.core.settings import Settings, UnsafeAddressError
 from sandbox.core.store import StateInUseError, Store
 from sandbox.core.world import World
+from sandbox.management import management_application
 from sandbox.postgres import binaries
 from sandbox.postgres.cluster import ClusterError, SocketPathError, require_reachable
 

@@ -1,60 +1,16 @@
 """gcloud, where this machine has it: the commands an operator types."""
 
-import json
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from sandbox.tests.clients.gcloud import NEEDED, Gcloud
 from sandbox.tests.running import PROJECT, Sandbox
 
-GCLOUD = shutil.which("gcloud")
-pytestmark = pytest.mark.skipif(
-    GCLOUD is None, reason="NOT TESTED: gcloud is not installed here, so nothing proves that gcloud accepts the sandbox"
-)
-APIS = ("SQL", "CLOUDRESOURCEMANAGER", "SECRETMANAGER", "IAM", "SERVICEUSAGE")
-
-
-class Gcloud:
-    """gcloud with a configuration folder of its own."""
-
-    def __init__(self, sandbox: Sandbox, home: Path) -> None:
-        overrides = {f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}": f"{sandbox.url}/" for api in APIS}
-        self._environment = (
-            os.environ
-            | overrides
-            | {
-                "CLOUDSDK_CONFIG": str(home),
-                "CLOUDSDK_CORE_PROJECT": PROJECT,
-                "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-                "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
-                "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
-                "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{sandbox.url}/storage/v1/",
-            }
-        )
-
-    def __call__(self, command: str, *arguments: str, given: str | None = None) -> Any:
-        """Run a command; its JSON, or None when it prints none."""
-        assert GCLOUD is not None
-        words = [GCLOUD, *command.split(), *arguments, "--format=json"]
-        done = subprocess.run(
-            words, env=self._environment, input=given, capture_output=True, text=True, check=False, timeout=120
-        )
-        assert done.returncode == 0, f"gcloud {command}: {done.stderr}"
-        return json.loads(done.stdout) if done.stdout.strip() else None
-
-
-@pytest.fixture(scope="module")
-def gcloud(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Gcloud:
-    """Logged in as the operator, with the key file."""
-    tool = Gcloud(sandbox, tmp_path_factory.mktemp("gcloud"))
-    tool("auth activate-service-account", f"--key-file={sandbox.key_file}")
-    return tool
+pytestmark = NEEDED
 
 
 def cloud_sql(gcloud: Gcloud, sandbox: Sandbox, _: Path) -> None:
