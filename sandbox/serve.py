@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, dispatcher: type[Dispatcher] = Dispatcher) -> int:
     """Serve; 0 after a clean stop, 1 with one clear line when it cannot start."""
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
@@ -68,14 +68,14 @@ def run(arguments: argparse.Namespace) -> int:
             postgres_home=arguments.postgres_home and arguments.postgres_home.resolve(),
             operation_seconds=arguments.operation_seconds,
         )
-        asyncio.run(serve(settings))
+        asyncio.run(serve(settings, dispatcher))
     except PROBLEMS as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, dispatcher: type[Dispatcher]) -> None:
     """Bring everything up, wait for a signal, take everything down."""
     stop = _stop_event()
     _prepare_folder(settings.state)
@@ -85,7 +85,7 @@ async def serve(settings: Settings) -> None:
     world = World(settings, store, Tokens(store), engine, Recorder())
     world.prepare()
     listener = Listener(settings, store, engine)
-    runners = [web.AppRunner(_api_application(world), handle_signals=False, access_log=None)]
+    runners = [web.AppRunner(_api_application(dispatcher, world), handle_signals=False, access_log=None)]
     runners.append(web.AppRunner(management_application(world), handle_signals=False, access_log=None))
     try:
         await engine.recover()
@@ -102,9 +102,9 @@ async def serve(settings: Settings) -> None:
         store.close()
 
 
-def _api_application(world: World) -> web.Application:
+def _api_application(dispatcher: type[Dispatcher], world: World) -> web.Application:
     application = web.Application(client_max_size=LARGEST_JSON)
-    application.router.add_route("*", "/{path:.*}", Dispatcher(world, collect("sandbox.apis")))
+    application.router.add_route("*", "/{path:.*}", dispatcher(world, collect("sandbox.apis")))
     return application
 
 

@@ -118,6 +118,7 @@ class Sandbox:
         self.target_address = self.address.rpartition(".")[0] + ".200"
         self._operation_seconds = operation_seconds
         self.log = self.state / "serve.log"
+        self.exchanges = self.state / "exchanges.jsonl"
         self._process = self._start()
 
     @property
@@ -203,7 +204,8 @@ class Sandbox:
         options += ["--target-address", self.target_address, "--attached-account", ATTACHED]
         options += ["--postgres-home", str(install(CACHE)), "--operation-seconds", str(self._operation_seconds)]
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "sandbox.serve", *options]
+            observed = [sys.executable, "-m", "sandbox.tests.conformance.observed", str(self.exchanges)]
+            command = [*observed, *options]
             process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         deadline = time.monotonic() + OPERATION_TIMEOUT
         while not _answers(self.management):
