@@ -13,15 +13,20 @@ from aiohttp import web
 from sandbox.access.tokens import Tokens
 from sandbox.cloudsql.engine import Engine
 from sandbox.cloudsql.listener import Listener
+from sandbox.core import snapshots
 from sandbox.core.dispatch import Dispatcher
+from sandbox.core.guardrails import introduce
+from sandbox.core.mishaps import cut
 from sandbox.core.recorder import Recorder
 from sandbox.core.routing import collect
 from sandbox.core.settings import Settings, UnsafeAddressError
 from sandbox.core.store import StateInUseError, Store
 from sandbox.core.world import World
+from sandbox.https_proxy.proxy import Proxy
 from sandbox.management import management_application
 from sandbox.postgres import binaries
-from sandbox.postgres.cluster import ClusterError, SocketPathError, require_reachable
+from sandbox.postgres.processes import ClusterError, require_reachable
+from sandbox.postgres.server import SocketPathError
 
 WANTED_POSTGRES = 14
 # A chunk of a resumable upload arrives as one body, which handlers stream; what they read whole is JSON.
@@ -38,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=default.port, help="port of the APIs (%(default)s)")
     parser.add_argument(
         "--management-port", type=int, default=default.management_port, help="port of /health, /requests, /reset"
+    )
+    parser.add_argument(
+        "--https-proxy-port",
+        type=int,
+        default=default.https_proxy_port,
+        help="port of the proxy for clients with fixed addresses (%(default)s)",
     )
     parser.add_argument("--target-address", help="whom the metadata server gives the attached account")
     parser.add_argument("--attached-account", help="e-mail of the service account attached to the target VM")
@@ -63,6 +74,7 @@ def run(arguments: argparse.Namespace, dispatcher: type[Dispatcher] = Dispatcher
             loopback=arguments.loopback,
             port=arguments.port,
             management_port=arguments.management_port,
+            https_proxy_port=arguments.https_proxy_port,
             target_address=arguments.target_address,
             attached_account=arguments.attached_account,
             postgres_home=arguments.postgres_home and arguments.postgres_home.resolve(),
@@ -82,20 +94,23 @@ async def serve(settings: Settings, dispatcher: type[Dispatcher]) -> None:
     _report_postgres(settings)
     store = Store(settings.state)
     engine = Engine(settings, store)
-    world = World(settings, store, Tokens(store), engine, Recorder())
-    world.prepare()
     listener = Listener(settings, store, engine)
+    proxy = Proxy(settings, store)
+    world = World(settings, store, Tokens(store), engine, listener, Recorder())
+    world.prepare()
     runners = [web.AppRunner(_api_application(dispatcher, world), handle_signals=False, access_log=None)]
     runners.append(web.AppRunner(management_application(world), handle_signals=False, access_log=None))
     try:
-        await engine.recover()
+        await snapshots.recover(world)
         await listener.start()
         await _listen(runners[0], settings.listen_addresses, settings.port)
+        await proxy.start(runners[0].server)
         await _listen(runners[1], [settings.loopback], settings.management_port)
         print(f"sandbox of project {settings.project} listens on {settings.url}", flush=True)
         await stop.wait()
     finally:
         listener.stop()
+        proxy.stop()
         for runner in runners:
             await runner.cleanup()
         await engine.shut_down()
@@ -104,6 +119,7 @@ async def serve(settings: Settings, dispatcher: type[Dispatcher]) -> None:
 
 def _api_application(dispatcher: type[Dispatcher], world: World) -> web.Application:
     application = web.Application(client_max_size=LARGEST_JSON)
+    application.on_response_prepare.extend((introduce, cut))
     application.router.add_route("*", "/{path:.*}", dispatcher(world, collect("sandbox.apis")))
     return application
 

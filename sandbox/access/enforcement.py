@@ -14,6 +14,7 @@ from sandbox.core.settings import Settings
 from sandbox.core.store import Store
 
 ANONYMOUS = ""
+PUBLIC = ("allUsers", "allAuthenticatedUsers")
 BASIC_ROLES = {"projectOwner": "roles/owner", "projectEditor": "roles/editor", "projectViewer": "roles/viewer"}
 
 
@@ -32,13 +33,14 @@ class Question:
 
 
 def is_allowed(store: Store, settings: Settings, question: Question) -> bool:
-    """The answer, from the policies of the resource and of the project above it."""
+    """The answer, from the policies in force of the resource and of the project above it."""
+    is_private = _prevents_public_access(store, question.names)
     return any(
-        _holds(store, settings, question.principal, binding)
+        _holds(store, settings, question.principal, _without_public(binding) if is_private else binding)
         and gives(store, binding["role"], question.permission)
         and _applies(settings, binding, question)
         for key in _policies_of(store, settings, question.names)
-        for binding in policies.read(store, key).get("bindings", [])
+        for binding in policies.in_force(store, key).get("bindings", [])
     )
 
 
@@ -65,6 +67,19 @@ def _policies_of(store: Store, settings: Settings, names: Mapping[str, str]) -> 
     return keys
 
 
+def _prevents_public_access(store: Store, names: Mapping[str, str]) -> bool:
+    """Grants to everybody on a bucket count for nothing then, those made before too.
+
+    https://cloud.google.com/storage/docs/public-access-prevention.
+    """
+    bucket = store.get("buckets", names["bucket"]) if "bucket" in names else None
+    return bucket is not None and bool(bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced")
+
+
+def _without_public(binding: Json) -> Json:
+    return binding | {"members": [member for member in binding["members"] if member not in PUBLIC]}
+
+
 def _holds(store: Store, settings: Settings, principal: str, binding: Json) -> bool:
     return any(_is_member(store, settings, principal, member) for member in binding["members"])
 
@@ -76,7 +91,7 @@ def _is_member(store: Store, settings: Settings, principal: str, member: str) ->
         return False
     kind, _, rest = member.partition(":")
     if role := BASIC_ROLES.get(kind):
-        project = policies.read(store, policies.project_key(settings.project))
+        project = policies.in_force(store, policies.project_key(settings.project))
         return rest == settings.project and any(
             binding["role"] == role and f"serviceAccount:{principal}" in binding["members"]
             for binding in project.get("bindings", [])

@@ -8,7 +8,8 @@ import json
 import re
 import secrets
 
-from sandbox.access.accounts import ACCOUNTS
+from sandbox.access import propagation
+from sandbox.access.accounts import find_account
 from sandbox.access.conditions import ConditionError, compile_condition
 from sandbox.access.roles import CUSTOM_ROLES, OPERATOR_ROLES
 from sandbox.core.documents import Json, decode_bytes
@@ -18,6 +19,7 @@ from sandbox.core.store import Store
 
 POLICIES = "policies"
 CONDITIONS_SINCE = 3
+VERSIONS = ("1", "2", "3")
 ROLE_NAME = re.compile(r"(roles|(projects|organizations)/[^/]+/roles)/[A-Za-z0-9_.]+")
 MEMBER = re.compile(
     r"allUsers|allAuthenticatedUsers|"
@@ -27,6 +29,17 @@ MEMBER = re.compile(
 BASIC = ("roles/owner", "roles/editor", "roles/viewer")
 UNTOUCHED: Json = {"etag": base64.b64encode(b"\0\x10\1").decode()}
 """A policy nobody has set yet is just an etag, the same everywhere (public recordings show ACAB)."""
+DEFAULT_FIELDS = frozenset({"bindings", "etag"})
+"""What setIamPolicy changes without an updateMask: audit configuration is left alone."""
+
+
+CONDITION = {"title": str, "description": str, "expression": str, "location": str}
+BINDING = {"role": str, "members": [str], "condition": CONDITION}
+POLICY = {"bindings": [BINDING], "auditConfigs": [{}], "etag": str, "version": int}
+# The requests of getIamPolicy, setIamPolicy and testIamPermissions, the same everywhere.
+GET_REQUEST = {"options": {"requestedPolicyVersion": int}}
+SET_REQUEST = {"policy": POLICY, "updateMask": str}
+TEST_REQUEST = {"permissions": [str]}
 
 
 class StalePolicyError(Exception):
@@ -58,8 +71,27 @@ def read(store: Store, key: str) -> Json:
     return store.get(POLICIES, key) or dict(UNTOUCHED)
 
 
+def in_force(store: Store, key: str) -> Json:
+    """The policy that permissions are checked against: the stored one, or while that is on its way an older one."""
+    return propagation.policy_in_force(store, key, read(store, key))
+
+
+def answer(store: Store, key: str, requested_version: object) -> Json:
+    """The policy as a caller sees it, perhaps followed by another writer's change (`propagation.takes_turn`)."""
+    version = str(requested_version or 1)
+    if version not in VERSIONS:
+        # Wording ours; which versions there are: https://cloud.google.com/iam/docs/policies#versions.
+        raise modern(400, f"Invalid value at 'options.requested_policy_version': {version}")
+    policy = read(store, key)
+    if turn := propagation.takes_turn(store):
+        added = {"role": "roles/browser", "members": [f"user:other-writer-{turn}@example.com"]}
+        changed = {"version": 1, **policy, "etag": _new_etag()}
+        store.put(POLICIES, key, changed | {"bindings": [*policy.get("bindings", []), added]})
+    return view(policy, int(version))
+
+
 def view(policy: Json, requested_version: int) -> Json:
-    """The policy as a caller sees it: without asking for version 3, conditions are cut off as Google cuts them."""
+    """Without asking for version 3, conditions are cut off as Google cuts them."""
     if requested_version >= CONDITIONS_SINCE or policy.get("version", 1) < CONDITIONS_SINCE:
         return policy
     shown = copy.deepcopy(policy) | {"version": 1}
@@ -70,22 +102,51 @@ def view(policy: Json, requested_version: int) -> Json:
     return shown
 
 
-def write(store: Store, settings: Settings, key: str, wanted: Json, fields: frozenset[str] | None = None) -> Json:
-    """Replace the policy (or only the named top-level fields of it). Raises StalePolicyError, ApiError 400."""
+def fields_of(mask: str | None) -> frozenset[str]:
+    """An updateMask as `write` takes it."""
+    return frozenset(field.strip() for field in mask.split(",")) if mask else DEFAULT_FIELDS
+
+
+def write(
+    store: Store, settings: Settings, key: str, wanted: Json, fields: frozenset[str] = DEFAULT_FIELDS | {"auditConfigs"}
+) -> Json:
+    """Replace the policy, or only the named top-level fields of it. Raises StalePolicyError, ApiError 400."""
     current = read(store, key)
     if etag := wanted.get("etag"):
-        _compare(etag, current["etag"])
+        if not same_etag(etag, current["etag"]):
+            raise StalePolicyError
+        _check_version(wanted, current)
     bindings = [_binding(store, settings, binding) for binding in wanted.get("bindings", [])]
-    kept = {name: current[name] for name in ("auditConfigs",) if fields and name not in fields and name in current}
-    given = {"auditConfigs": wanted["auditConfigs"]} if "auditConfigs" in wanted and not kept else {}
-    conditional = any("condition" in binding for binding in bindings)
-    if conditional and wanted.get("version", 1) < CONDITIONS_SINCE:
-        raise modern(400, "Policies with conditional role bindings must specify version 3 or greater.")
-    policy: Json = {"version": 3 if conditional else 1, "etag": _new_etag(), **given, **kept}
-    if bindings := [binding for binding in bindings if binding["members"]]:
-        policy["bindings"] = bindings
+    taken: Json = {"bindings": [binding for binding in bindings if binding["members"]]}
+    taken |= {"auditConfigs": wanted["auditConfigs"]} if "auditConfigs" in wanted else {}
+    policy: Json = {name: (taken if name in fields else current).get(name) for name in ("bindings", "auditConfigs")}
+    policy = {name: value for name, value in policy.items() if value}
+    conditional = any("condition" in binding for binding in policy.get("bindings", []))
+    policy |= {"version": 3 if conditional else 1, "etag": _new_etag()}
+    propagation.delay_policy(store, key, current)
     store.put(POLICIES, key, policy)
     return policy
+
+
+def _check_version(wanted: Json, current: Json) -> None:
+    """A policy with conditions can only be written as version 3; a blind write, without an etag, is not checked.
+
+    https://cloud.google.com/iam/docs/policies#versions.
+    """
+    version = wanted.get("version", 1)
+    if version >= CONDITIONS_SINCE:
+        return
+    if current.get("version", 1) >= CONDITIONS_SINCE:
+        # As recorded in hashicorp/vault-plugin-secrets-gcp#88.
+        message = (
+            f"Specified policy version ({version}) cannot be less than the existing policy version "
+            f"({current['version']}). For more information, please refer to "
+            "https://cloud.google.com/iam/docs/policies#versions."
+        )
+        raise modern(400, message)
+    if any("condition" in binding for binding in wanted.get("bindings", [])):
+        # Wording ours: that Google refuses it is on the page above.
+        raise modern(400, "Policies with conditional role bindings must specify version 3 or greater.")
 
 
 def changed_roles(before: Json, after: Json) -> list[str]:
@@ -122,17 +183,39 @@ def initial_bucket_policy(settings: Settings) -> Json:
 
 def bury_member(store: Store, email: str, unique_id: str) -> None:
     """Google's trace of a deleted account: its bindings become `deleted:...?uid=`, dead even if the name returns."""
-    alive, buried = f"serviceAccount:{email}", f"deleted:serviceAccount:{email}?uid={unique_id}"
+    _rename_member(store, f"serviceAccount:{email}", _buried(email, unique_id))
+
+
+def raise_member(store: Store, email: str, unique_id: str) -> None:
+    """The way back: the bindings of an account that was undeleted."""
+    _rename_member(store, _buried(email, unique_id), f"serviceAccount:{email}")
+
+
+def _buried(email: str, unique_id: str) -> str:
+    return f"deleted:serviceAccount:{email}?uid={unique_id}"
+
+
+def _rename_member(store: Store, old: str, new: str) -> None:
     for key, policy in list(store.items(POLICIES)):
-        bindings = policy.get("bindings", [])
-        if any(alive in binding["members"] for binding in bindings):
-            for binding in bindings:
-                binding["members"] = [buried if member == alive else member for member in binding["members"]]
+        if _renamed(policy, old, new):
             store.put(POLICIES, key, policy | {"etag": _new_etag()})
+    # A new account of the same name must not come alive in a policy that is only still in force.
+    for key, former in list(store.items(propagation.FORMER_POLICIES)):
+        renamed = [_renamed(one["policy"], old, new) for one in former["policies"]]
+        if any(renamed):
+            store.put(propagation.FORMER_POLICIES, key, former)
+
+
+def _renamed(policy: Json, old: str, new: str) -> bool:
+    found = [binding for binding in policy.get("bindings", []) if old in binding["members"]]
+    for binding in found:
+        binding["members"] = list(dict.fromkeys(new if member == old else member for member in binding["members"]))
+    return bool(found)
 
 
 def concurrent_change() -> ApiError:
-    """How Resource Manager and Secret Manager refuse a stale etag."""
+    """How IAM, Resource Manager and Secret Manager refuse a stale etag."""
+    # The first sentence as recorded in googleapis/google-cloud-cpp#7166; the second is a later addition of Google's.
     message = (
         "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff. "
         "The request's ETag did not match the current policy's ETag."
@@ -140,21 +223,23 @@ def concurrent_change() -> ApiError:
     return modern(409, message, "ABORTED")
 
 
-def _compare(given: str, current: str) -> None:
-    # A bytes field: gcloud re-encodes it, so only the decoded bytes may be compared.
+def same_etag(given: str, current: str) -> bool:
+    """Whether two etags are the same bytes: gcloud re-encodes them."""
     try:
-        same = decode_bytes(given) == decode_bytes(current)
+        return decode_bytes(given) == decode_bytes(current)
     except (binascii.Error, ValueError) as error:
-        raise modern(400, f"Invalid value at 'policy.etag' (TYPE_BYTES), {given!r}") from error
-    if not same:
-        raise StalePolicyError
+        # What Google's JSON parser says of any bytes field (its form: pulumi/pulumi-google-native#836).
+        message = f"Invalid value at 'policy.etag' (TYPE_BYTES), Base64 decoding failed for {given!r}"
+        raise modern(400, message) from error
 
 
 def _binding(store: Store, settings: Settings, binding: Json) -> Json:
     role = binding.get("role", "")
     if not ROLE_NAME.fullmatch(role):
+        # As recorded in hashicorp/terraform-provider-google#9130.
         raise modern(400, f"Role {role} is not supported for this resource.")
-    if role.startswith(f"projects/{settings.project}/") and not store.has(CUSTOM_ROLES, role):
+    if role.startswith(f"projects/{settings.project}/") and not _is_known(store, role):
+        # As recorded in hashicorp/terraform-provider-google#6923.
         raise modern(400, f"Role ({role}) does not exist in the resource's hierarchy.")
     members = [_member(store, settings, member) for member in dict.fromkeys(binding.get("members", []))]
     if "condition" not in binding:
@@ -163,25 +248,33 @@ def _binding(store: Store, settings: Settings, binding: Json) -> Json:
     return {"role": role, "members": members, "condition": binding["condition"]}
 
 
+def _is_known(store: Store, custom_role: str) -> bool:
+    return store.has(CUSTOM_ROLES, custom_role) and propagation.is_seen(store, custom_role)
+
+
 def _check_condition(role: str, condition: Json) -> None:
-    """Google answers 400 to a condition that does not compile, and to any on a basic role. Its words are not known."""
+    """Google answers 400 to a condition that does not compile, and to any on a basic role."""
     if role in BASIC:
+        # Wording ours, here and below.
         raise modern(400, f"Conditions can't be set on basic roles, such as {role}.")
     expression = str(condition.get("expression", ""))
     try:
         compile_condition(expression)
     except ConditionError as error:
+        # Wording ours.
         raise modern(400, f"Invalid condition expression {expression!r}: {error}.") from error
 
 
 def _member(store: Store, settings: Settings, member: str) -> str:
     if not MEMBER.fullmatch(member):
-        raise modern(400, f"Invalid member: {member!r}: the member must have a type prefix such as serviceAccount:.")
+        # As recorded in DefangLabs/defang#1541 (an account's policy) and kestra-io/plugin-gcp#318 (a bucket's).
+        raise modern(400, f"The member {member} is of an unknown type. Please set a valid type prefix for the member.")
     kind, _, email = member.partition(":")
     if kind != "serviceAccount":
         return member
     email = email.lower()
-    if email.endswith(f"@{settings.project}.iam.gserviceaccount.com") and not store.has(ACCOUNTS, email):
+    if email.endswith(f"@{settings.project}.iam.gserviceaccount.com") and not find_account(store, email):
+        # As recorded in GoogleCloudPlatform/generative-ai#944.
         raise modern(400, f"Service account {email} does not exist.")
     return f"{kind}:{email}"
 

@@ -12,6 +12,8 @@ from sandbox.core.store import Store
 CUSTOM_ROLES = "custom_roles"
 
 SQL_READ = (
+    "cloudsql.backupRuns.get",
+    "cloudsql.backupRuns.list",
     "cloudsql.instances.get",
     "cloudsql.instances.list",
     "cloudsql.databases.get",
@@ -31,6 +33,7 @@ OBJECT_USE = (
     "storage.objects.delete",
     "storage.objects.get",
     "storage.objects.list",
+    "storage.objects.restore",
     "storage.objects.update",
 )
 SERVICE_READ = ("serviceusage.services.get", "serviceusage.services.list", "serviceusage.operations.get")
@@ -45,6 +48,7 @@ VIEWER = (
     *PROJECT_POLICY_READ,
     *ACCOUNT_READ,
     "iam.roles.get",
+    "iam.roles.list",
     "iam.serviceAccounts.getIamPolicy",
     "iam.serviceAccountKeys.get",
     "iam.serviceAccountKeys.list",
@@ -83,6 +87,8 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "roles/cloudsql.admin": ("cloudsql.*", *SERVICE_LIST, *PROJECT_READ),
     "roles/cloudsql.editor": (
         *SQL_READ,
+        # Not backupRuns.delete: terraform-google-modules/terraform-google-sql-db#618.
+        "cloudsql.backupRuns.create",
         "cloudsql.instances.connect",
         "cloudsql.instances.restart",
         "cloudsql.instances.update",
@@ -112,29 +118,37 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "roles/storage.bucketViewer": ("storage.buckets.get", "storage.buckets.list"),
     "roles/storage.objectAdmin": (
         *OBJECT_USE,
+        "storage.managedFolders.list",
         "storage.objects.getIamPolicy",
         "storage.objects.setIamPolicy",
         *PROJECT_READ,
     ),
-    "roles/storage.objectUser": (*OBJECT_USE, *PROJECT_READ),
-    "roles/storage.objectViewer": ("storage.objects.get", "storage.objects.list", *PROJECT_READ),
+    "roles/storage.objectUser": (*OBJECT_USE, "storage.managedFolders.list", *PROJECT_READ),
+    "roles/storage.objectViewer": (
+        "storage.managedFolders.list",
+        "storage.objects.get",
+        "storage.objects.list",
+        *PROJECT_READ,
+    ),
     "roles/storage.objectCreator": ("storage.objects.create", *PROJECT_READ),
     "roles/storage.legacyBucketOwner": (
         "storage.buckets.get",
         "storage.buckets.getIamPolicy",
         "storage.buckets.setIamPolicy",
         "storage.buckets.update",
+        "storage.managedFolders.list",
         "storage.objects.create",
         "storage.objects.delete",
         "storage.objects.list",
     ),
     "roles/storage.legacyBucketWriter": (
         "storage.buckets.get",
+        "storage.managedFolders.list",
         "storage.objects.create",
         "storage.objects.delete",
         "storage.objects.list",
     ),
-    "roles/storage.legacyBucketReader": ("storage.buckets.get", "storage.objects.list"),
+    "roles/storage.legacyBucketReader": ("storage.buckets.get", "storage.managedFolders.list", "storage.objects.list"),
     "roles/storage.legacyObjectOwner": (
         "storage.objects.get",
         "storage.objects.getIamPolicy",
@@ -151,6 +165,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
         "iam.serviceAccounts.enable",
         "iam.serviceAccounts.getIamPolicy",
         "iam.serviceAccounts.setIamPolicy",
+        "iam.serviceAccounts.undelete",
         "iam.serviceAccounts.update",
         *PROJECT_READ,
     ),
@@ -172,7 +187,15 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
         *PROJECT_READ,
     ),
     "roles/iam.serviceAccountUser": ("iam.serviceAccounts.actAs", *ACCOUNT_READ, *PROJECT_READ),
-    "roles/iam.roleAdmin": ("iam.roles.create", "iam.roles.get", "iam.roles.update", *PROJECT_POLICY_READ),
+    "roles/iam.roleAdmin": (
+        "iam.roles.create",
+        "iam.roles.delete",
+        "iam.roles.get",
+        "iam.roles.list",
+        "iam.roles.undelete",
+        "iam.roles.update",
+        *PROJECT_POLICY_READ,
+    ),
     "roles/resourcemanager.projectIamAdmin": (*PROJECT_POLICY_READ, "resourcemanager.projects.setIamPolicy"),
     "roles/serviceusage.serviceUsageAdmin": ("serviceusage.*",),
     "roles/serviceusage.serviceUsageViewer": SERVICE_READ,
@@ -218,4 +241,6 @@ def grants(role: str, permission: str) -> bool:
 def gives(store: Store, role: str, permission: str) -> bool:
     """Whether holding any role, a custom one of the project too, gives the permission."""
     custom = store.get(CUSTOM_ROLES, role)
-    return permission in custom.get("includedPermissions", []) if custom else grants(role, permission)
+    if custom is None:
+        return grants(role, permission)
+    return not custom.get("deleted") and permission in custom.get("includedPermissions", [])

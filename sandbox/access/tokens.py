@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 
 from sandbox.access.accounts import ACCOUNTS
+from sandbox.access.assertions import speaks_for
+from sandbox.core.guardrails import OWN_MARK
 from sandbox.core.store import Store
 
 TOKENS = "tokens"
@@ -31,19 +33,27 @@ class Tokens:
 
     def mint(self, email: str, lifetime: float = LIFETIME_SECONDS) -> str:
         """A new token for the account."""
-        token = "ya29.c." + secrets.token_urlsafe(48)
-        self._store.put(TOKENS, _hash(token), {"email": email, "expires": time.time() + lifetime})
+        token = OWN_MARK + secrets.token_urlsafe(48)
+        unique_id = (self._store.get(ACCOUNTS, email) or {}).get("uniqueId")
+        document = {"email": email, "uniqueId": unique_id, "expires": time.time() + lifetime}
+        self._store.put(TOKENS, _hash(token), document)
         return token
 
     def verify(self, token: str) -> Token | None:
-        """What the token stands for; None when nobody issued it, it has expired, or its account is gone or disabled."""
+        """What the token stands for; None when nobody issued it, it has expired, or its account is gone or disabled.
+
+        An account may also sign one itself, with its key.
+        """
+        if claims := speaks_for(self._store, token):
+            return Token(claims["iss"], claims["exp"])
         document = self._store.get(TOKENS, _hash(token))
         if document is None or document["expires"] < time.time():
             return None
         account = self._store.get(ACCOUNTS, document["email"])
-        if account is None or account.get("disabled"):
+        # A new account of a deleted one's name has another unique id.
+        if account is None or account.get("disabled") or account["uniqueId"] != document.get("uniqueId"):
             return None
-        return Token(**document)
+        return Token(document["email"], document["expires"])
 
 
 def _hash(token: str) -> str:

@@ -19,6 +19,7 @@ from sandbox.core.documents import Json, timestamp
 
 YEARS = dt.timedelta(days=3650)
 CLOCK_SKEW = dt.timedelta(minutes=1)
+EXPIRED_SINCE = CLOCK_SKEW / 2
 MAX_COMMON_NAME = 64
 # Carries the e-mail whose access token came with the request for the certificate (IAM database login). Our own OID arc.
 LOGIN_PRINCIPAL = x509.ObjectIdentifier("1.3.6.1.4.1.59999.1")
@@ -53,11 +54,14 @@ class Authority:
         """For the state."""
         return {"key": key_pem(self.key), "certificate": pem(self.certificate)}
 
-    def issue_server(self, common_name: str, names: list[str]) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-        """A server certificate. A common name longer than X.509 allows is left out: the SAN is the identity then."""
+    def issue_server(
+        self, common_name: str, names: list[str], *, expired: bool = False
+    ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+        """A server certificate. A common name that is "" or longer than X.509 allows is left out: the SANs remain."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = _name(common_name) if len(common_name) <= MAX_COMMON_NAME else x509.Name([])
-        builder = _builder(subject, self.certificate.subject, key.public_key(), self.key.public_key(), YEARS)
+        subject = _name(common_name) if 0 < len(common_name) <= MAX_COMMON_NAME else x509.Name([])
+        lifetime = -EXPIRED_SINCE if expired else YEARS
+        builder = _builder(subject, self.certificate.subject, key.public_key(), self.key.public_key(), lifetime)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])

@@ -1,177 +1,186 @@
 """The data plane on port 3307: TLS 1.3 with ephemeral client certificates, relayed to the instance's PostgreSQL.
 
-One address serves all instances: the server certificate is chosen by SNI (its DNS name, or PROJECT:INSTANCE as old
-proxies send it), the instance by the issuer of the client's certificate, which the state keeps over restarts.
+One address serves all instances. A certificate counts when a session begins and never again: like Cloud SQL, the
+listener keeps a session whose certificate has expired since, and clients renew theirs for the next one.
 """
 
 import asyncio
 import contextlib
+import datetime as dt
 import logging
+import socket
 import ssl
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+import struct
+from dataclasses import dataclass
 
 from cryptography import x509
 
-from sandbox.access.enforcement import Question, is_allowed
-from sandbox.cloudsql import certificates, startup
+from sandbox.cloudsql import certificates, relay, startup
+from sandbox.cloudsql.data_plane_faults import CutError, Faults, Point
 from sandbox.cloudsql.engine import INSTANCES, Engine
-from sandbox.core.documents import Json
+from sandbox.cloudsql.logins import STARTING, Logins
+from sandbox.cloudsql.tls import Contexts
+from sandbox.cloudsql.tunnel import Tunnel
+from sandbox.core.documents import Json, timestamp
 from sandbox.core.settings import Settings
 from sandbox.core.store import Store
-from sandbox.postgres.cluster import ADMIN, ClusterError
 
 LOG = logging.getLogger(__name__)
-BLOCK = 256 * 1024
+QUEUE = 512
+# As long as PostgreSQL's authentication_timeout.
+STARTUP_SECONDS = 60
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+# After the process ran out of descriptors.
+PAUSE_SECONDS = 1
+CERTIFICATE_LIFETIME = dt.timedelta(hours=1)
+PROBLEMS = (OSError, asyncio.IncompleteReadError, TimeoutError, startup.ProtocolError)
 
 
-def dns_name(record: Json) -> str:
-    """The instance's DNS name, as connectSettings advertises it and certificates carry it (without the last dot)."""
-    return f"{record['id']}.sandbox.{record['region']}.sql.goog"
+@dataclass(eq=False)
+class Session:
+    """One client, from its TCP connection to its end."""
+
+    connection: socket.socket
+    task: asyncio.Task[None] | None = None
+    since: str = ""
+    instance: str = ""
+    user: str = ""
+    certificate: x509.Certificate | None = None
+
+    def reset_on_close(self) -> None:
+        """Let the close be a TCP reset."""
+        with contextlib.suppress(OSError):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+
+    def reset(self) -> None:
+        """End it with a TCP reset, whatever is under way."""
+        self.reset_on_close()
+        if self.task:
+            self.task.cancel()
+
+    def as_json(self) -> Json:
+        """For the management port."""
+        shown = {"since": self.since, "instance": self.instance, "user": self.user}
+        if self.certificate:
+            expires = timestamp(self.certificate.not_valid_after_utc)
+            shown |= {"certificate": str(self.certificate.serial_number), "certificateExpires": expires}
+        return shown
 
 
-def has_iam_authentication(record: Json) -> bool:
-    """Whether the flag that lets IAM users log in is on."""
-    flags = record["settings"].get("databaseFlags", [])
-    return any(flag["name"] == "cloudsql.iam_authentication" and flag["value"] == "on" for flag in flags)
+def is_stopped(record: Json) -> bool:
+    """Whether the instance was stopped (activationPolicy NEVER)."""
+    return bool(record["settings"]["activationPolicy"] == "NEVER")
 
 
 class Listener:
-    """The TLS server and its sessions."""
+    """The port and its sessions."""
 
     def __init__(self, settings: Settings, store: Store, engine: Engine) -> None:
+        self.faults = Faults()
+        self.certificate_lifetime = CERTIFICATE_LIFETIME
+        """How long ephemeral certificates that are issued from now on live."""
         self._settings = settings
         self._store = store
         self._engine = engine
-        self._contexts: dict[str | None, ssl.SSLContext] = {}
-        self._generation = -1
-        self._server: asyncio.Server | None = None
+        self._contexts = Contexts(settings, store, engine)
+        self._logins = Logins(settings, store, engine)
+        self._sessions: set[Session] = set()
+        self._door: socket.socket | None = None
 
     async def start(self) -> None:
         """Listen."""
-        context = self._context(None)
-        context.sni_callback = self._choose_certificate
-        self._server = await asyncio.start_server(
-            self._serve, self._settings.address, self._settings.data_plane_port, ssl=context
-        )
+        self.follow_faults()
 
     def stop(self) -> None:
         """Take no more sessions. Those that run end with their PostgreSQL."""
-        if self._server:
-            self._server.close()
+        if self._door:
+            asyncio.get_running_loop().remove_reader(self._door)
+            self._door.close()
+            self._door = None
 
-    def _choose_certificate(self, session: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-        if self._generation != self._engine.generation:
-            self._contexts, self._generation = {}, self._engine.generation
-        record = next((record for record in self._instances() if name in (dns_name(record), self._label(record))), None)
-        key = record["name"] if record else None
-        if key not in self._contexts:
-            self._contexts[key] = self._context(record)
-        session.context = self._contexts[key]
+    def reset(self) -> None:
+        """A fresh project has neither faults nor sessions."""
+        self.faults.clear()
+        self.certificate_lifetime = CERTIFICATE_LIFETIME
+        self.follow_faults()
+        self.kill()
 
-    def _context(self, record: Json | None) -> ssl.SSLContext:
-        """A context that shows one instance's certificate, or (no SNI) one that names them all."""
-        shown = [record] if record else self._instances()
-        label = self._label(shown[0]) if shown else "no instance yet"
-        names = [dns_name(one) for one in shown] or ["sandbox.sql.goog"]
-        ca = self._engine.server_ca
-        key, certificate = ca.issue_server(label, names)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.num_tickets = 0
-        context.verify_mode = ssl.CERT_REQUIRED
-        with _temporary_file(
-            certificates.key_pem(key) + certificates.pem(certificate) + certificates.pem(ca.certificate)
-        ) as path:
-            context.load_cert_chain(path)
-        for one in self._instances():
-            context.load_verify_locations(cadata=one["client_ca"]["certificate"])
-        return context
+    def follow_faults(self) -> None:
+        """Open or close the port as the rules say."""
+        if self.faults.refuses:
+            self.stop()
+        elif self._door is None:
+            self._door = socket.create_server((self._settings.address, self._settings.data_plane_port), backlog=QUEUE)
+            self._door.setblocking(False)
+            context = self._contexts.door(self.faults.certificate)
+            asyncio.get_running_loop().add_reader(self._door, self._accept, self._door, context)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def sessions(self, instance: str = "") -> list[Session]:
+        """The open sessions, of one instance or all."""
+        return [session for session in self._sessions if instance in ("", session.instance)]
+
+    def kill(self, instance: str = "") -> int:
+        """Reset the open sessions of one instance or all; how many those were."""
+        doomed = self.sessions(instance)
+        for session in doomed:
+            session.reset()
+        return len(doomed)
+
+    def _accept(self, door: socket.socket, context: ssl.SSLContext) -> None:
         try:
-            await self._session(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError, startup.ProtocolError) as error:
+            connection, _ = door.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            LOG.warning("port %s cannot accept: %s", self._settings.data_plane_port, error)
+            self.stop()
+            asyncio.get_running_loop().call_later(PAUSE_SECONDS, self.follow_faults)
+            return
+        session = Session(connection, since=timestamp())
+        session.task = asyncio.get_running_loop().create_task(self._serve(session, context))
+        self._sessions.add(session)
+        session.task.add_done_callback(lambda _: self._sessions.discard(session))
+
+    async def _serve(self, session: Session, door: ssl.SSLContext) -> None:
+        try:
+            tunnel = Tunnel(session.connection, door)
+            await self.faults.meet(Point.CONNECTION, gone=tunnel.has_hung_up)
+            await asyncio.wait_for(tunnel.handshake(), STARTUP_SECONDS)
+            await self._talk(session, tunnel)
+            await tunnel.close()
+        except CutError as cut:
+            LOG.debug("fault: %s", cut)
+            session.reset_on_close()
+        except PROBLEMS as error:
             LOG.debug("session on the data plane ended: %r", error)
         finally:
-            writer.close()
+            session.connection.close()
 
-    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        certificate = x509.load_der_x509_certificate(der)
-        record = self._owner_of(certificate)
+    async def _talk(self, session: Session, tunnel: Tunnel) -> None:
+        """From the end of the handshake to the session's end."""
+        session.certificate = x509.load_der_x509_certificate(tunnel.client_certificate)
+        session.instance = self._contexts.instance_of(session.certificate) or ""
+        record = self._store.get(INSTANCES, session.instance)
         if record is None:
             return
-        first = await startup.read_startup(reader, writer)
-        if refusal := await self._refusal(record, first.user, certificates.login_principal(certificate)):
-            writer.write(refusal)
-            await writer.drain()
-            return
+        await self.faults.meet(Point.HANDSHAKE, session.instance, tunnel.has_hung_up)
+        first = await asyncio.wait_for(startup.read_startup(tunnel), STARTUP_SECONDS)
+        session.user = first.user
+        await self.faults.meet(Point.STARTUP, session.instance, tunnel.has_hung_up)
+        if is_stopped(record):
+            # Cloud SQL's machine is off then and nobody answers; the port is shared, so this is the nearest.
+            raise CutError(f"instance {session.instance} is stopped")
+        principal = certificates.login_principal(session.certificate)
+        if refusal := await self._logins.refusal(record, first.user, principal):
+            await tunnel.write(refusal)
+        elif upstream := await self._upstream(session.instance):
+            await relay.relay(first.packet, tunnel, upstream)
+        else:
+            await tunnel.write(STARTING)
+
+    async def _upstream(self, instance: str) -> socket.socket | None:
+        path = self._engine.socket(instance)
         try:
-            upstream = await asyncio.open_unix_connection(str(self._engine.socket(record["name"])))
+            return await relay.connect(path) if path else None
         except OSError:
-            writer.write(startup.fatal("57P03", "the database system is not accepting connections"))
-            await writer.drain()
-            return
-        upstream[1].write(first.packet)
-        await asyncio.gather(_pump(reader, upstream[1]), _pump(upstream[0], writer))
-
-    async def _refusal(self, record: Json, user: str, principal: str) -> bytes | None:
-        """What PostgreSQL's own authentication cannot judge: the service's own role, and IAM database logins."""
-        if user == ADMIN:
-            return startup.fatal("28000", f'pg_hba.conf rejects connection for user "{ADMIN}"')
-        if "@" not in user:
             return None
-        try:
-            users = await self._engine.run(record["name"], lambda cluster: cluster.users())
-        except ClusterError as error:
-            return startup.fatal("57P03", str(error))
-        kind = next((known.type for known in users if known.name == user), "BUILT_IN")
-        return None if kind == "BUILT_IN" else self._iam_refusal(record, user, principal)
-
-    def _iam_refusal(self, record: Json, user: str, principal: str) -> bytes | None:
-        if not has_iam_authentication(record):
-            # PostgreSQL is then set up without IAM, and such a user has no password.
-            return startup.fatal("28P01", f'password authentication failed for user "{user}"')
-        if self._may_log_in(record, user, principal):
-            return None
-        return startup.fatal("28P01", f'Cloud SQL IAM service account authentication failed for user "{user}"')
-
-    def _may_log_in(self, record: Json, user: str, principal: str) -> bool:
-        names = {"instance": record["name"]}
-        question = Question(principal, "cloudsql.instances.login", "sqladmin.googleapis.com", names)
-        is_theirs = principal.removesuffix(".gserviceaccount.com") == user
-        return is_theirs and is_allowed(self._store, self._settings, question)
-
-    def _owner_of(self, certificate: x509.Certificate) -> Json | None:
-        for record in self._instances():
-            if certificates.Authority.load(record["client_ca"]).certificate.subject == certificate.issuer:
-                return record
-        return None
-
-    def _instances(self) -> list[Json]:
-        return [record for _, record in self._store.items(INSTANCES)]
-
-    def _label(self, record: Json) -> str:
-        return f"{self._settings.project}:{record['name']}"
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while block := await reader.read(BLOCK):
-            writer.write(block)
-            await writer.drain()
-    except (ConnectionError, ssl.SSLError) as error:
-        LOG.debug("relay ended: %r", error)
-    finally:
-        writer.close()
-
-
-@contextlib.contextmanager
-def _temporary_file(text: str) -> Iterator[Path]:
-    """ssl.SSLContext reads its certificate and key from a file only."""
-    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
-        file.write(text)
-        file.flush()
-        yield Path(file.name)

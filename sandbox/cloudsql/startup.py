@@ -4,9 +4,9 @@ PostgreSQL: https://www.postgresql.org/docs/14/protocol-message-formats.html (St
 Metadata exchange: `CSQLMDEX`, a length, a protobuf message; Google's Go connector sends it where the server offers it.
 """
 
-import asyncio
 import struct
 from dataclasses import dataclass
+from typing import Protocol
 
 MDX = b"CSQLMDEX"
 MDX_ANSWER = MDX + struct.pack("!I", 2) + b"\x08\x01"
@@ -26,25 +26,35 @@ class Startup:
     user: str
 
 
-async def read_startup(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Startup:
+class Stream(Protocol):
+    """The client."""
+
+    async def readexactly(self, size: int, /) -> bytes:
+        """So many bytes. Raises asyncio.IncompleteReadError at an early end."""
+
+    async def write(self, data: bytes, /) -> None:
+        """Send."""
+
+
+async def read_startup(client: Stream) -> Startup:
     """Answer what is for the service itself; return what is for PostgreSQL."""
-    head = await reader.readexactly(8)
+    head = await client.readexactly(8)
     if head == MDX:
-        (length,) = struct.unpack("!I", await reader.readexactly(4))
+        (length,) = struct.unpack("!I", await client.readexactly(4))
         if length > LONGEST_STARTUP:
             raise ProtocolError(f"metadata exchange of {length} bytes")
-        await reader.readexactly(length)
-        writer.write(MDX_ANSWER)
-        head = await reader.readexactly(8)
+        await client.readexactly(length)
+        await client.write(MDX_ANSWER)
+        head = await client.readexactly(8)
     length, code = struct.unpack("!II", head)
     while code in (SSL_REQUEST, GSSENC_REQUEST):
         # The tunnel is the encryption.
-        writer.write(b"N")
-        head = await reader.readexactly(8)
+        await client.write(b"N")
+        head = await client.readexactly(8)
         length, code = struct.unpack("!II", head)
     if not len(head) <= length <= LONGEST_STARTUP:
         raise ProtocolError(f"start-up packet of {length} bytes")
-    rest = await reader.readexactly(length - len(head))
+    rest = await client.readexactly(length - len(head))
     return Startup(head + rest, "" if code == CANCEL_REQUEST else _user(rest))
 
 

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from aiohttp import ClientError, web
@@ -9,15 +11,18 @@ from aiohttp import ClientError, web
 from sandbox.access.enforcement import ANONYMOUS, Question, is_allowed
 from sandbox.core.documents import Json, timestamp
 from sandbox.core.errors import ApiError, modern, service_disabled, unauthenticated
+from sandbox.core.faults import Hit
 from sandbox.core.fields import select
+from sandbox.core.google_hosts import is_google, serves
+from sandbox.core.guardrails import foreign_token, host_of, refusal
+from sandbox.core.mishaps import CLIENT_CLOSED_REQUEST, MEANWHILE_HEADER, suffer
 from sandbox.core.recorder import RecordedRequest
 from sandbox.core.routing import Answer, Call, Denial, Route
 from sandbox.core.services import is_enabled
 from sandbox.core.world import World
 
 LOG = logging.getLogger(__name__)
-# Nobody reads this answer; the recorder shows it.
-CLIENT_CLOSED_REQUEST = 499
+DISPATCHER, CARRIED = "dispatcher", "carried"
 
 
 class Dispatcher:
@@ -26,36 +31,70 @@ class Dispatcher:
     def __init__(self, world: World, routes: list[Route]) -> None:
         self._world = world
         self._routes = routes
+        self._by_host: dict[str, list[Route]] = {}
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
+        if reason := refusal(request):
+            # Wording ours: Google has no such refusal.
+            return web.json_response(modern(403, reason).body, status=403)
         raw_path = request.raw_path.partition("?")[0]
         call = self._find(request, raw_path)
+        respond = partial(self._respond, call, raw_path)
+        if MEANWHILE_HEADER in request.headers:
+            response, fault = await respond(), f"{request.headers[MEANWHILE_HEADER]}: made in between"
+        else:
+            request[DISPATCHER] = self
+            # What another call carries is inside with it.
+            async with nullcontext() if CARRIED in request else self._world.gate.passing():
+                hit = self._strike(call, raw_path) if self._world.faults else None
+                response, fault = await (suffer(call, hit, respond) if hit else respond()), str(hit or "")
+        self._record(call, raw_path, response.status, fault)
+        return response
+
+    async def _respond(self, call: Call, raw_path: str) -> web.StreamResponse:
+        """Handle the call and save what it changed."""
         try:
             answer = await self._answer(call, raw_path)
             response = answer if isinstance(answer, web.StreamResponse) else _json(call, answer)
         except ApiError as error:
             response = web.json_response(error.body, status=error.code)
+            if not error.body:
+                # 304 has none.
+                response = web.Response(status=error.code)
         except web.HTTPException as error:
             response = web.json_response(
                 modern(error.status, error.reason, "INVALID_ARGUMENT").body, status=error.status
             )
         except (ConnectionError, ClientError) as error:
-            LOG.debug("%s %s: the client went away: %r", request.method, raw_path, error)
+            LOG.debug("%s %s: the client went away: %r", call.request.method, raw_path, error)
             response = web.Response(status=CLIENT_CLOSED_REQUEST)
         except Exception:
-            LOG.exception("%s %s failed inside the sandbox", request.method, raw_path)
+            LOG.exception("%s %s failed inside the sandbox", call.request.method, raw_path)
+            # As recorded in googleapis/google-api-php-client#1764.
             response = web.json_response(modern(500, "Internal error encountered.").body, status=500)
         self._world.store.commit()
-        self._record(call, raw_path, response.status)
         return response
 
+    def _strike(self, call: Call, raw_path: str) -> Hit | None:
+        token = self._world.tokens.verify(_bearer(call.request))
+        asked = (call.request.method, raw_path, call.request.query_string, token.email if token else "")
+        return self._world.faults.strike_request(*asked)
+
     def _find(self, request: web.Request, raw_path: str) -> Call:
-        for route in self._routes:
+        for route in self._routes_of(host_of(request)):
             params = route.match(request.method, raw_path)
             if params is not None:
                 return Call(self._world, request, route, params)
         return Call(self._world, request, Route(request.method, raw_path, _not_emulated), {})
+
+    def _routes_of(self, host: str) -> list[Route]:
+        """All routes; for one of Google's hosts, as the HTTPS proxy's clients name them, those that it has."""
+        if not is_google(host):
+            return self._routes
+        if host not in self._by_host:
+            self._by_host[host] = [route for route in self._routes if serves(host, route)]
+        return self._by_host[host]
 
     async def _answer(self, call: Call, raw_path: str) -> Answer:
         api = call.route.api
@@ -73,17 +112,17 @@ class Dispatcher:
         return await call.route.handler(call)
 
     def _authenticate(self, call: Call) -> str:
-        scheme, _, value = call.request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not value:
+        value = _bearer(call.request)
+        if not value:
             if call.route.api and call.route.api.anonymous:
                 return ANONYMOUS
             raise unauthenticated(missing=True)
-        token = self._world.tokens.verify(value.strip())
+        token = self._world.tokens.verify(value)
         if token is None:
-            raise unauthenticated(missing=False)
+            raise unauthenticated(missing=False, guardrail=foreign_token(value, self._world.settings.project))
         return token.email
 
-    def _record(self, call: Call, raw_path: str, status: int) -> None:
+    def _record(self, call: Call, raw_path: str, status: int, fault: str) -> None:
         self._world.recorder.add(
             RecordedRequest(
                 time=timestamp(),
@@ -93,8 +132,16 @@ class Dispatcher:
                 query=call.request.query_string,
                 status=status,
                 mutating=call.route.changes_state,
+                fault=fault or None,
             )
         )
+
+
+async def answer_carried(call: Call, request: web.Request) -> web.StreamResponse:
+    """Answer a request that a call carries (one of a batch), through the same door as the call itself."""
+    dispatcher: Dispatcher = call.request[DISPATCHER]
+    request[CARRIED] = True
+    return await dispatcher(request)
 
 
 def holds(call: Call, permission: str, api: Mapping[str, Any] | None = None, **names: str) -> bool:
@@ -112,11 +159,20 @@ def require(call: Call, permission: str, api: Mapping[str, Any] | None = None, *
         raise call.route.api.denied(Denial(call.principal, permission, call.params | names, call.request.path))
 
 
+def _bearer(request: web.Request) -> str:
+    """The access token that came along, or ""."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else ""
+
+
 def _json(call: Call, answer: Json) -> web.Response:
     fields = call.request.query.get("fields")
     return web.json_response(select(answer, fields) if fields else answer)
 
 
 async def _not_emulated(call: Call) -> Answer:
-    LOG.warning("not emulated: %s %s", call.request.method, call.request.path)
-    raise modern(404, f"Method not found: the sandbox has no route for {call.request.method} {call.request.path}.")
+    host = host_of(call.request)
+    wanted = f"{call.request.method} {host if is_google(host) else ''}{call.request.path}"
+    LOG.warning("not emulated: %s", wanted)
+    # Wording ours: Google answers a method that it does not have with a page in HTML.
+    raise modern(404, f"Method not found: the sandbox has no route for {wanted}.")

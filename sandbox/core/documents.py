@@ -2,9 +2,10 @@
 
 import base64
 import datetime as dt
-from typing import Any
+from typing import Any, TypeVar
 
 Json = dict[str, Any]
+Document = TypeVar("Document")
 
 
 def timestamp(moment: dt.datetime | None = None) -> str:
@@ -19,6 +20,12 @@ def decode_bytes(text: str) -> bytes:
     return base64.b64decode(alphabet + "=" * (-len(alphabet) % 4), validate=True)
 
 
+def duplicate(document: Document) -> Document:
+    """A copy that shares nothing that can change; several times quicker than copy.deepcopy, since JSON has no loops."""
+    copy: Document = _duplicate(document)
+    return copy
+
+
 def merge(document: Json, patch: Json) -> Json:
     """A PATCH as Google applies it: objects merge, null clears, lists and scalars are replaced whole."""
     result = dict(document)
@@ -30,3 +37,9 @@ def merge(document: Json, patch: Json) -> Json:
         else:
             result[key] = value
     return result
+
+
+def _duplicate(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _duplicate(one) for key, one in value.items()}
+    return [_duplicate(one) for one in value] if isinstance(value, list) else value

@@ -12,8 +12,11 @@ STATUS_OF_CODE = {
     404: "NOT_FOUND",
     409: "ALREADY_EXISTS",
     412: "FAILED_PRECONDITION",
+    429: "RESOURCE_EXHAUSTED",
     500: "INTERNAL",
     501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
 }
 
 
@@ -59,7 +62,7 @@ def permission_denied(message: str, permission: str, resource: str) -> ApiError:
 
 
 def service_disabled(service: str, title: str, project_number: str) -> ApiError:
-    """What every API answers while it is switched off for the project."""
+    """What every API answers while it is switched off for the project, as recorded in cloudquery/cloudquery#18290."""
     url = f"https://console.developers.google.com/apis/api/{service}/overview?project={project_number}"
     message = (
         f"{title} has not been used in project {project_number} before or it is disabled. Enable it by visiting {url} "
@@ -82,8 +85,11 @@ def service_disabled(service: str, title: str, project_number: str) -> ApiError:
     return error
 
 
-def unauthenticated(*, missing: bool) -> ApiError:
-    """No token, or one that nobody issued or that has expired."""
+def unauthenticated(*, missing: bool, guardrail: str | None = None) -> ApiError:
+    """No token, or one that nobody issued or that has expired; `guardrail` says more than Google would.
+
+    As recorded in googleapis/google-api-php-client#2479 (missing) and #1391 (invalid).
+    """
     expected = (
         "Expected OAuth 2 access token, login cookie or other valid authentication credential. "
         "See https://developers.google.com/identity/sign-in/web/devconsole-project."
@@ -94,7 +100,7 @@ def unauthenticated(*, missing: bool) -> ApiError:
         else "Request had invalid authentication credentials."
     )
     info = error_info("CREDENTIALS_MISSING" if missing else "ACCESS_TOKEN_EXPIRED", "googleapis.com")
-    error = modern(401, f"{problem} {expected}", details=[info])
+    error = modern(401, guardrail or f"{problem} {expected}", details=[info])
     error.body["error"]["errors"] = [
         {
             "message": "Login Required." if missing else "Invalid Credentials",

@@ -10,7 +10,10 @@ KEPT = 50_000
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """One request and its answer. `mutating` says the intent: a refused write is mutating too."""
+    """One request and its answer. `mutating` says the intent: a refused write is mutating too.
+
+    `fault` names the rule that struck it and what the rule did; the status is then what the client got, or would have.
+    """
 
     time: str
     principal: str | None
@@ -19,6 +22,7 @@ class RecordedRequest:
     query: str
     status: int
     mutating: bool
+    fault: str | None = None
 
 
 class Recorder:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from sandbox.core.documents import Json
 from sandbox.core.errors import ApiError, classic, modern
+from sandbox.core.shapes import MisshapenError, Shape, shaped
 
 if TYPE_CHECKING:
     from sandbox.core.world import World
@@ -75,24 +76,41 @@ class Call:
         """How many to list at once; 0 asks for the default (https://google.aip.dev/158)."""
         given = self.query.get(parameter, "") or "0"
         if not given.isdecimal():
+            # The form of hashicorp/terraform-provider-google#3964.
             raise self.invalid(f"Invalid value at '{parameter}' (TYPE_INT32), {given!r}")
         return int(given) or default
+
+    def page(self, name: str, found: list[Json], *, default: int, most: int) -> Json:
+        """What `pageSize` and `pageToken` ask for of a list; {} where there is nothing."""
+        size, token = min(self.page_size("pageSize", default), most), self.query.get("pageToken") or "0"
+        if not token.isdecimal():
+            # Wording ours: Google's APIs differ in theirs.
+            raise self.invalid(f"Invalid page token: {token}")
+        end = int(token) + size
+        answer: Json = {name: found[int(token) : end]} if found else {}
+        return answer | ({"nextPageToken": str(end)} if end < len(found) else {})
 
     @property
     def origin(self) -> str:
         """Scheme and host as this client addresses the sandbox, for links it will follow."""
         return f"{self.request.scheme}://{self.request.host}"
 
-    async def body(self) -> Json:
-        """The request's JSON object, {} when it has none."""
+    async def body(self, shape: Shape = None) -> Json:
+        """The request's JSON object, {} when it has none; its fields have the types that `shape` names."""
         raw = await self.request.read()
         try:
             document = json.loads(raw) if raw.strip() else {}
         except ValueError as error:
+            # As recorded in googlecodelabs/feedback#441; the reason after it is Python's.
             raise self.invalid(f"Invalid JSON payload received. {error}") from error
         if not isinstance(document, dict):
-            raise self.invalid("Invalid JSON payload received. Root element must be a message.")
-        return document
+            # As recorded in google-wallet/rest-samples#22.
+            raise self.invalid('Invalid JSON payload received. Unknown name "": Root element must be a message.')
+        try:
+            return shaped(document, shape) if shape else document
+        except MisshapenError as error:
+            # Wording ours, after what Google says of unknown fields (pulumi/pulumi-google-native#836).
+            raise self.invalid(str(error)) from error
 
     def invalid(self, message: str) -> ApiError:
         """400 in the error shape of the API that was called."""

@@ -34,6 +34,7 @@ class Settings:
     port: int = 9010
     data_plane_port: int = 3307
     management_port: int = 9011
+    https_proxy_port: int = 9443
     target_address: str | None = None
     attached_account: str | None = None
     postgres_home: Path | None = None
@@ -52,6 +53,11 @@ class Settings:
     def url(self) -> str:
         """The emulator's address for everybody: host, target VM, containers in it. No trailing slash."""
         return f"http://{self.address}:{self.port}"
+
+    @property
+    def https_proxy_url(self) -> str:
+        """The proxy for clients with fixed addresses, for everybody."""
+        return f"http://{self.address}:{self.https_proxy_port}"
 
     @property
     def operator(self) -> str:

@@ -1,13 +1,12 @@
 """The sandbox's state in one place: JSON documents in SQLite, committed before an answer goes out."""
 
-import copy
 import fcntl
 import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from sandbox.core.documents import Json
+from sandbox.core.documents import Json, duplicate
 
 
 class StateInUseError(Exception):
@@ -44,7 +43,7 @@ class Store:
 
     def get(self, collection: str, key: str) -> Json | None:
         """A copy of the document, or None."""
-        return copy.deepcopy(self._collections.get(collection, {}).get(key))
+        return duplicate(self._collections.get(collection, {}).get(key))
 
     def has(self, collection: str, key: str) -> bool:
         """Whether the document exists (cheaper than `get`)."""
@@ -53,7 +52,7 @@ class Store:
     def items(self, collection: str, prefix: str = "") -> Iterator[tuple[str, Json]]:
         """Copies of a collection's documents whose key starts with `prefix`, oldest first."""
         for key in self.keys(collection, prefix):
-            yield key, copy.deepcopy(self._collections[collection][key])
+            yield key, duplicate(self._collections[collection][key])
 
     def keys(self, collection: str, prefix: str = "") -> list[str]:
         """The keys that start with `prefix`, oldest first."""
@@ -66,7 +65,7 @@ class Store:
             "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET document = excluded.document",
             (collection, key, json.dumps(document)),
         )
-        self._collections.setdefault(collection, {})[key] = copy.deepcopy(document)
+        self._collections.setdefault(collection, {})[key] = duplicate(document)
 
     def delete(self, collection: str, key: str) -> None:
         """Forget a document; one that is not there is no error."""
@@ -79,6 +78,25 @@ class Store:
         for collection in set(self._collections) - keep:
             for key in self.keys(collection):
                 self.delete(collection, key)
+
+    def dump(self) -> dict[str, dict[str, Json]]:
+        """A copy of everything."""
+        return duplicate(self._collections)
+
+    def replace(self, collections: dict[str, dict[str, Json]]) -> None:
+        """Let this be everything; committed as one."""
+        self._begin()
+        self._database.execute("DELETE FROM documents")
+        self._database.executemany(
+            "INSERT INTO documents VALUES (?, ?, ?)",
+            (
+                (collection, key, json.dumps(document))
+                for collection, documents in collections.items()
+                for key, document in documents.items()
+            ),
+        )
+        self._collections = duplicate(collections)
+        self.commit()
 
     def commit(self) -> None:
         """Make everything so far survive a kill."""

@@ -9,6 +9,7 @@ import yaml
 from ansible.constants import DEFAULT_VAULT_IDENTITY
 from ansible.parsing.vault import AnsibleVaultError, VaultLib, VaultSecret
 
+from sandbox.https_proxy.certificates import CA_FILE
 from sandbox.machine import emulator, files, ssh_keys, target
 from sandbox.machine.errors import SandboxError
 from sandbox.machine.identity import Sandbox
@@ -43,6 +44,11 @@ def content(sandbox: Sandbox, addresses: Addresses, keys: ssh_keys.Keys | None) 
         "endpoints": {**dict.fromkeys(_APIS, f"{url}/"), "storage": f"{url}/storage/v1/"},
         "attached_account": emulator.ATTACHED_ACCOUNT,
         "metadata_host": f"{addresses.gateway}:{emulator.API_PORT}",
+        "network": addresses.subnet,
+        "https_proxy": {
+            "url": f"http://{addresses.gateway}:{emulator.HTTPS_PROXY_PORT}",
+            "ca_file": str(sandbox.state / CA_FILE),
+        },
     }
 
 

@@ -19,6 +19,7 @@ PROJECT_NUMBER = "415104041262"
 REGION = "europe-west3"
 API_PORT = 9010
 MANAGEMENT_PORT = 9011
+HTTPS_PROXY_PORT = 9443
 OPERATOR = f"operator@{PROJECT}.iam.gserviceaccount.com"
 ATTACHED_ACCOUNT = f"mlflow-server@{PROJECT}.iam.gserviceaccount.com"
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from sandbox.core.documents import Json
+from sandbox.core.guardrails import introduce, refusal
 from sandbox.core.world import World
 
 Answer = Json | list[Json]
@@ -30,6 +31,7 @@ class ManagementRoute:
 def management_application(world: World) -> web.Application:
     """All routes of this package."""
     application = web.Application()
+    application.on_response_prepare.append(introduce)
     for module in pkgutil.iter_modules(__path__, prefix=f"{__name__}."):
         for route in getattr(importlib.import_module(module.name), "ROUTES", []):
             application.router.add_route(route.method, route.path, _door(world, route))
@@ -38,6 +40,8 @@ def management_application(world: World) -> web.Application:
 
 def _door(world: World, route: ManagementRoute) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(request: web.Request) -> web.Response:
+        if reason := refusal(request):
+            return web.json_response({"error": reason}, status=403)
         try:
             body = json.loads(await request.text() or "{}")
             if not isinstance(body, dict):

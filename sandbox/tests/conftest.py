@@ -6,6 +6,7 @@ import pytest
 
 from sandbox.core.routing import collect
 from sandbox.tests.conformance import exchanges
+from sandbox.tests.data_plane import DataPlane
 from sandbox.tests.running import Client, Sandbox
 
 ROUTES = collect("sandbox.apis")
@@ -43,3 +44,12 @@ def sandbox(running_sandbox: Sandbox) -> Iterator[Sandbox]:
 def operator(sandbox: Sandbox) -> Client:
     """Calls as the operator."""
     return sandbox.operator
+
+
+@pytest.fixture
+def data_plane(sandbox: Sandbox) -> Iterator[DataPlane]:
+    """Port 3307, whole again after the test."""
+    plane = DataPlane(sandbox)
+    yield plane
+    plane.clear()
+    plane.certificates()

@@ -106,9 +106,9 @@ class Client:
 
 
 class Sandbox:
-    """One sandbox process, its addresses and its state directory."""
+    """One sandbox process, its addresses and its state directory; `observed` has it write down its exchanges."""
 
-    def __init__(self, operation_seconds: float = 0.05) -> None:
+    def __init__(self, operation_seconds: float = 0.05, *, observed: bool = True) -> None:
         self.address = _free_loopback_address()
         self.url = f"http://{self.address}:9010"
         self.management = f"http://{self.address}:9011"
@@ -119,7 +119,13 @@ class Sandbox:
         self._operation_seconds = operation_seconds
         self.log = self.state / "serve.log"
         self.exchanges = self.state / "exchanges.jsonl"
+        self._program = ["sandbox.tests.conformance.observed", str(self.exchanges)] if observed else ["sandbox.serve"]
         self._process = self._start()
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
 
     @property
     def key_file(self) -> Path:
@@ -204,8 +210,7 @@ class Sandbox:
         options += ["--target-address", self.target_address, "--attached-account", ATTACHED]
         options += ["--postgres-home", str(install(CACHE)), "--operation-seconds", str(self._operation_seconds)]
         with self.log.open("ab") as log:
-            observed = [sys.executable, "-m", "sandbox.tests.conformance.observed", str(self.exchanges)]
-            command = [*observed, *options]
+            command = [sys.executable, "-m", *self._program, *options]
             process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         deadline = time.monotonic() + OPERATION_TIMEOUT
         while not _answers(self.management):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.postgres import binaries
-from sandbox.postgres.cluster import ClusterError, require_reachable
+from sandbox.postgres.processes import ClusterError, require_reachable
 from sandbox.tests.running import CACHE
 
 

@@ -20,6 +20,7 @@ def test_the_operator_holds_every_permission_but_those_of_others_accounts_and_of
         "iam.serviceAccounts.getAccessToken",
         "iam.serviceAccounts.getIamPolicy",
         "iam.serviceAccounts.setIamPolicy",
+        "iam.serviceAccounts.undelete",
         "iam.serviceAccounts.update",
         "iam.serviceAccountKeys.create",
         "iam.serviceAccountKeys.delete",
@@ -28,7 +29,10 @@ def test_the_operator_holds_every_permission_but_those_of_others_accounts_and_of
         "iam.serviceAccountKeys.get",
         "iam.serviceAccountKeys.list",
         "iam.roles.create",
+        "iam.roles.delete",
         "iam.roles.get",
+        "iam.roles.list",
+        "iam.roles.undelete",
         "iam.roles.update",
     }
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import struct
-from typing import cast
 
 import pytest
 
@@ -15,15 +14,19 @@ CANCEL_REQUEST = struct.pack("!IIII", 16, 80877102, 4711, 815)
 METADATA_EXCHANGE = b"CSQLMDEX" + struct.pack("!I", 2) + b"\x10\x01"
 
 
-class Written:
-    """A writer that keeps what was written."""
+class Client:
+    """One that has sent its packets and keeps what is written to it."""
 
-    def __init__(self) -> None:
-        self.data = b""
+    def __init__(self, sent: bytes) -> None:
+        self._reader = asyncio.StreamReader()
+        self._reader.feed_data(sent)
+        self._reader.feed_eof()
+        self.readexactly = self._reader.readexactly
+        self.told = b""
 
-    def write(self, data: bytes) -> None:
+    async def write(self, data: bytes) -> None:
         """Keep it."""
-        self.data += data
+        self.told += data
 
 
 def startup_packet(**parameters: str) -> bytes:
@@ -34,10 +37,8 @@ def startup_packet(**parameters: str) -> bytes:
 
 async def read(*packets: bytes) -> tuple[Startup, bytes]:
     """What was understood, and what was answered."""
-    reader, writer = asyncio.StreamReader(), Written()
-    reader.feed_data(b"".join(packets))
-    reader.feed_eof()
-    return await read_startup(reader, cast("asyncio.StreamWriter", writer)), writer.data
+    client = Client(b"".join(packets))
+    return await read_startup(client), client.told
 
 
 async def test_a_plain_start() -> None:

@@ -12,6 +12,12 @@ jwt: Any = importlib.import_module("google.auth.jwt")
 exceptions: Any = importlib.import_module("google.api_core.exceptions")
 pg8000: Any = importlib.import_module("pg8000")
 storage: Any = importlib.import_module("google.cloud.storage")
+storage_retry: Any = importlib.import_module("google.cloud.storage.retry")
+transfer: Any = importlib.import_module("google.cloud.storage.transfer_manager")
+media_file_upload: Any = importlib.import_module("googleapiclient.http").MediaFileUpload
+secretmanager: Any = importlib.import_module("google.cloud.secretmanager")
+build_from_document: Any = importlib.import_module("googleapiclient.discovery").build_from_document
+http_error: Any = importlib.import_module("googleapiclient.errors").HttpError
 
 
 def credentials_of(key: Json) -> Any:

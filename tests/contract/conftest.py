@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from sandbox.core.routing import collect
+from sandbox.tests.conformance.exchanges import findings, read
 from tests.contract.bench import Bench
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,13 +31,17 @@ def _address(number: int) -> str:
 
 @contextmanager
 def _running(number: int) -> Iterator[Bench]:
-    """An emulator; a failure to start fails the tests, it does not skip them."""
+    """An emulator; a failure to start fails the tests, it does not skip them.
+
+    In the end, all that the modules sent and were answered must fit Google's discovery documents.
+    """
     address = _address(number)
     # The emulator's PostgreSQL runs unprivileged and must be able to enter the folder.
     with tempfile.TemporaryDirectory(prefix="contract-", ignore_cleanup_errors=True) as folder:
         state = Path(folder) / "state"
         Path(folder).chmod(0o711)
-        command = [sys.executable, "-m", "sandbox", "serve", "--state", str(state)]
+        exchanges = Path(folder) / "exchanges"
+        command = [sys.executable, "-m", "sandbox.tests.conformance.observed", str(exchanges), "--state", str(state)]
         command += ["--address", address, "--loopback", address, "--operation-seconds", "0.05"]
         log = Path(folder) / "log"
         with log.open("w") as output:
@@ -47,6 +53,8 @@ def _running(number: int) -> Iterator[Bench]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
+        found = findings(read(exchanges), collect("sandbox.apis"))
+        assert not found, "Google would not exchange this:\n" + "\n".join(found)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils import key_files
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.credentials import find_credentials
 
-from sandbox.tests.clients.google_hosts import google_hosts
+from sandbox.tests.clients.fixed_addresses import through_the_proxy
 from tests.contract.bench import PROJECT, Bench, writes
 
 OPERATOR = f"operator@{PROJECT}.iam.gserviceaccount.com"
@@ -226,11 +226,13 @@ def test_google_auth_acts_as_another_account_by_the_file_that_mlflow_gets(
     path = tmp_path / "impersonated.json"
     path.write_text(key_files.text(deployer_key, OPERATOR))
     program = WHO.format(url=bench.url, project=PROJECT)
-    with google_hosts(bench.url.rstrip("/"), tmp_path / "tls", "iamcredentials.googleapis.com") as hosts:
-        environment = {"HOME": str(tmp_path), "GOOGLE_APPLICATION_CREDENTIALS": str(path), **hosts}
-        with bench.recorded() as seen:
-            command = [sys.executable, "-c", program]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
+    hosts = through_the_proxy(bench.management_url)
+    environment = {"HOME": str(tmp_path), "GOOGLE_APPLICATION_CREDENTIALS": str(path), **hosts}
+    with bench.recorded() as seen:
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
     assert done.stdout.strip() == "200", done.stderr
     asked = {unquote(request["path"]).rpartition("/")[2]: request["principal"] for request in seen}
+    # What google-auth looks up in the background, when it gets to it.
+    asked.pop("allowedLocations", None)
     assert asked == {f"{OPERATOR}:generateAccessToken": DEPLOYER, PROJECT: OPERATOR}

@@ -124,7 +124,8 @@ def test_other_bindings_conditions_and_audit_configs_survive(fresh: Bench) -> No
         }
     )
     policy["auditConfigs"] = [{"service": "allServices", "auditLogConfigs": [{"logType": "DATA_READ"}]}]
-    google.write("POST", "cloudresourcemanager", f"{P[1:]}:setIamPolicy", {"policy": {**policy, "version": 3}})
+    wanted = {"policy": {**policy, "version": 3}, "updateMask": "bindings,etag,auditConfigs"}
+    google.write("POST", "cloudresourcemanager", f"{P[1:]}:setIamPolicy", wanted)
     before = google.query("cloudresourcemanager", path, asked)
     member = f"serviceAccount:operator@{PROJECT}.iam.gserviceaccount.com"
     binding: dict[str, Any] = {"role": "roles/cloudsql.client", "member": member}

@@ -8,6 +8,7 @@ def _denied(denial: Denial) -> ApiError:
     """An unknown project is refused in the same words: it may not exist."""
     project = denial.params.get("project", "")
     resource = f"//cloudresourcemanager.googleapis.com/projects/{project}"
+    # As recorded in kubeflow/kubeflow#7140.
     return permission_denied("The caller does not have permission", denial.permission, resource)
 
 

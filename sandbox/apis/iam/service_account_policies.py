@@ -9,16 +9,16 @@ from sandbox.core.routing import Call, Route
 
 async def get_iam_policy(call: Call) -> Json:
     """https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/getIamPolicy: a POST."""
-    policy = policies.read(call.world.store, policies.account_key(find_account(call)["email"]))
-    return policies.view(policy, int(call.query.get("options.requestedPolicyVersion") or 1))
+    key = policies.account_key(find_account(call)["email"])
+    return policies.answer(call.world.store, key, call.query.get("options.requestedPolicyVersion"))
 
 
 async def set_iam_policy(call: Call) -> Json:
     """https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/setIamPolicy."""
-    key = policies.account_key(find_account(call)["email"])
-    wanted = (await call.body()).get("policy") or {}
+    key, body = policies.account_key(find_account(call)["email"]), await call.body(policies.SET_REQUEST)
+    wanted, fields = body.get("policy") or {}, policies.fields_of(body.get("updateMask"))
     try:
-        return policies.write(call.world.store, call.world.settings, key, wanted)
+        return policies.write(call.world.store, call.world.settings, key, wanted, fields)
     except policies.StalePolicyError as error:
         raise policies.concurrent_change() from error
 
@@ -26,7 +26,7 @@ async def set_iam_policy(call: Call) -> Json:
 async def test_iam_permissions(call: Call) -> Json:
     """https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/testIamPermissions."""
     find_account(call)
-    held = [name for name in (await call.body()).get("permissions", []) if holds(call, name)]
+    held = [name for name in (await call.body(policies.TEST_REQUEST)).get("permissions", []) if holds(call, name)]
     return {"permissions": held} if held else {}
 
 

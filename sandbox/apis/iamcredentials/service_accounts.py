@@ -18,16 +18,20 @@ PATH = "/v1/projects/{project}/serviceAccounts/{email}"
 
 async def generate_access_token(call: Call) -> Json:
     """https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken."""
-    body, account = await call.body(), find_account(call.world.store, call.params["email"])
+    body = await call.body({"scope": [str], "delegates": [str], "lifetime": str})
+    account = find_account(call.world.store, call.params["email"])
     _check_chain(call, [str(delegate).rpartition("/")[2] for delegate in body.get("delegates") or []])
     if account is None:
+        # As recorded in hashicorp/terraform-provider-google#9249.
         raise modern(404, f"Not found; Gaia id not found for email {call.params['email']}")
     if account.get("disabled"):
+        # Wording ours, here and twice below; the rules are the reference's.
         raise modern(400, f"The service account {account['email']} is disabled.", "FAILED_PRECONDITION")
     if not body.get("scope"):
         raise modern(400, "Request contains an invalid argument: scope is required.")
     given = re.fullmatch(r"(\d+)(?:\.\d+)?s", body.get("lifetime") or f"{LIFETIME_SECONDS}s")
     if not given or not 0 < int(given[1]) <= LIFETIME_SECONDS + 1:
+        # Wording ours.
         raise modern(400, "Request contains an invalid argument: lifetime must be between 1s and 3600s.")
     expires = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=int(given[1]))
     token = call.world.tokens.mint(account["email"], int(given[1]))
@@ -50,6 +54,7 @@ def _require(call: Call, principal: str, permission: str, email: str) -> None:
 
 async def allowed_locations(call: Call) -> Json:
     """google-auth asks this in the background with every new credentials object; 404 means no boundary."""
+    # Wording ours: nobody prints it.
     raise modern(404, f"No regional access boundary is set for {call.params['email']}.")
 
 

@@ -2,59 +2,62 @@
 
 import base64
 import binascii
-import re
-import secrets as randomness
+import datetime as dt
 
-from sandbox.apis.secretmanager import API, RESOURCE_PATH, VERSIONS, find_secret
+from sandbox.apis.secretmanager import (
+    API,
+    RESOURCE_PATH,
+    VERSIONS,
+    check_etag,
+    duration,
+    find_secret,
+    living_secret,
+    new_etag,
+    parse_time,
+    secret_name,
+    time_of,
+)
+from sandbox.apis.secretmanager.lists import fits, page
 from sandbox.core.checksums import crc32c
-from sandbox.core.documents import Json, decode_bytes, timestamp
+from sandbox.core.documents import Json, decode_bytes
 from sandbox.core.errors import ApiError, modern
 from sandbox.core.routing import Call, Route
 
 LARGEST_PAYLOAD = 64 * 1024
-LIST_SIZE = 25000
-STATES = ("ENABLED", "DISABLED", "DESTROYED")
+NUMBER_OF_STATE = {"ENABLED": 1, "DISABLED": 2, "DESTROYED": 3}
 
 
 async def add(call: Call) -> Json:
     """https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets/addVersion."""
+    payload = (await call.body({"payload": {"data": str, "dataCrc32c": int}})).get("payload") or {}
     secret = find_secret(call)
-    payload = (await call.body()).get("payload") or {}
     data = _payload(payload)
     number = len(call.world.store.keys(VERSIONS, f"{call.params['secret']}/")) + 1
     version: Json = {
         "name": f"{secret['name']}/versions/{number}",
-        "createTime": timestamp(),
+        "createTime": time_of(),
         "state": "ENABLED",
-        "replicationStatus": {"automatic": {}} if "automatic" in secret["replication"] else {"userManaged": {}},
-        "etag": _etag(),
-        "clientSpecifiedPayloadChecksum": "dataCrc32c" in payload,
+        "replicationStatus": _replication_status(secret["replication"]),
+        "etag": new_etag(),
     }
+    version |= {"clientSpecifiedPayloadChecksum": True} if "dataCrc32c" in payload else {}
     kept = {"version": version, "data": base64.b64encode(data).decode()}
     call.world.store.put(VERSIONS, f"{call.params['secret']}/{number}", kept)
-    return version
+    return _shown(call, version)
 
 
 async def list_(call: Call) -> Json:
     """https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/list (newest first)."""
     find_secret(call)
-    found = [kept["version"] for _, kept in call.world.store.items(VERSIONS, f"{call.params['secret']}/")][::-1]
-    if term := call.query.get("filter"):
-        wanted = re.fullmatch(rf"state[:=]({'|'.join(STATES)})", term)
-        if not wanted:
-            raise modern(400, f"The sandbox filters versions by state:STATE only, not by {term!r}.")
-        found = [version for version in found if version["state"] == wanted[1]]
-    size, start = call.page_size("pageSize", LIST_SIZE), int(call.query.get("pageToken") or 0)
-    answer: Json = {"totalSize": len(found)}
-    answer |= {"versions": found[start : start + size]} if found else {}
-    answer |= {"nextPageToken": str(start + size)} if start + size < len(found) else {}
-    return answer
+    keys = call.world.store.keys(VERSIONS, f"{call.params['secret']}/")[::-1]
+    found = [kept["version"] for key in keys if (kept := _settled(call, key))]
+    wanted = [version for version in found if fits(version, call.query.get("filter", ""))]
+    return page(call, "versions", [_shown(call, version) for version in wanted])
 
 
 async def get(call: Call) -> Json:
     """https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/get."""
-    version: Json = _find(call)[1]["version"]
-    return version
+    return _shown(call, _find(call)[1]["version"])
 
 
 async def access(call: Call) -> Json:
@@ -69,67 +72,108 @@ async def access(call: Call) -> Json:
 
 async def enable(call: Call) -> Json:
     """https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/enable."""
-    return _move(call, "ENABLED")
+    return _move(call, await call.body({"etag": str}), "ENABLED")
 
 
 async def disable(call: Call) -> Json:
     """https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/disable."""
-    return _move(call, "DISABLED")
+    return _move(call, await call.body({"etag": str}), "DISABLED")
 
 
 async def destroy(call: Call) -> Json:
-    """https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/destroy: for good."""
-    return _move(call, "DESTROYED")
+    """https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/destroy: for good.
+
+    With `versionDestroyTtl` on the secret after that time; until then enable or disable bring it back.
+    """
+    body = await call.body({"etag": str})
+    secret = find_secret(call)
+    if "versionDestroyTtl" not in secret:
+        return _move(call, body, "DESTROYED")
+    delay = duration("secret.version_destroy_ttl", secret["versionDestroyTtl"])
+    return _move(call, body, "DISABLED", time_of(dt.datetime.now(dt.UTC) + delay))
 
 
 def _payload(payload: Json) -> bytes:
+    """What is in a payload that Google would take."""
     try:
         data = decode_bytes(str(payload.get("data", "")))
     except (binascii.Error, ValueError) as error:
-        raise modern(400, "Invalid value at 'payload.data' (TYPE_BYTES): Base64 decoding failed.") from error
+        # What Google's JSON parser says of any bytes field (its form: pulumi/pulumi-google-native#836).
+        raise modern(400, "Invalid value at 'payload.data' (TYPE_BYTES), Base64 decoding failed.") from error
     if not data:
+        # Wording ours, thrice: the rules are the reference's.
         raise modern(400, "Secret Payload cannot be empty.")
     if len(data) > LARGEST_PAYLOAD:
         raise modern(400, f"The provided payload is larger than {LARGEST_PAYLOAD} bytes.")
     if "dataCrc32c" in payload and str(payload["dataCrc32c"]) != str(crc32c(data)):
+        # Wording ours.
         raise modern(400, "The checksum provided does not match the payload: it was corrupted on its way.")
     return data
 
 
-def _find(call: Call) -> tuple[str, Json]:
-    secret, wanted = find_secret(call), call.params["version"]
-    keys = call.world.store.keys(VERSIONS, f"{call.params['secret']}/")
-    if wanted == "latest":
-        if not keys:
-            raise modern(404, f"Secret [{secret['name']}] not found or has no versions.")
-        wanted = keys[-1].rpartition("/")[2]
-    wanted = str(secret.get("versionAliases", {}).get(wanted, wanted))
-    key = f"{call.params['secret']}/{wanted}"
-    kept = call.world.store.get(VERSIONS, key)
+def _replication_status(replication: Json) -> Json:
+    if "automatic" in replication:
+        return {"automatic": {}}
+    return {
+        "userManaged": {"replicas": [{"location": one["location"]} for one in replication["userManaged"]["replicas"]]}
+    }
+
+
+def _find(call: Call, *, by_alias: bool = True) -> tuple[str, Json]:
+    """The version in the path. Google knows aliases where versions are read, and only there (Secret.versionAliases)."""
+    secret_id, wanted = call.params["secret"], call.params["version"]
+    name, keys = secret_name(call, secret_id), call.world.store.keys(VERSIONS, f"{secret_id}/")
+    if wanted == "latest" and (not living_secret(call.world.store, secret_id) or not keys):
+        # As users of gcloud show it; with no recording to cite, count it as wording ours.
+        raise modern(404, f"Secret [{name}] not found or has no versions.")
+    secret = find_secret(call)
+    aliases = secret.get("versionAliases", {}) if by_alias else {}
+    wanted = keys[-1].rpartition("/")[2] if wanted == "latest" else aliases.get(wanted, wanted)
+    key = f"{secret_id}/{wanted}"
+    kept = _settled(call, key)
     if kept is None:
-        raise modern(404, f"Secret Version [{secret['name']}/versions/{wanted}] not found.")
+        # Wording ours, after the secret's own.
+        raise modern(404, f"Secret Version [{name}/versions/{wanted}] not found.")
     return key, kept
 
 
-def _move(call: Call, state: str) -> Json:
-    key, kept = _find(call)
+def _settled(call: Call, key: str) -> Json | None:
+    """The version, destroyed by now if it was scheduled for that."""
+    kept = call.world.store.get(VERSIONS, key)
+    scheduled = kept["version"].get("scheduledDestroyTime") if kept else None
+    if kept and scheduled and parse_time(scheduled) <= dt.datetime.now(dt.UTC):
+        del kept["version"]["scheduledDestroyTime"]
+        kept["version"] |= {"state": "DESTROYED", "destroyTime": scheduled, "etag": new_etag()}
+        kept["data"] = ""
+        call.world.store.put(VERSIONS, key, kept)
+    return kept
+
+
+def _move(call: Call, body: Json, state: str, scheduled: str | None = None) -> Json:
+    key, kept = _find(call, by_alias=False)
     version: Json = kept["version"]
+    check_etag(body.get("etag"), version["etag"])
     if version["state"] == "DESTROYED":
         raise _wrong_state(version)
-    version |= {"state": state, "etag": _etag()}
+    version.pop("scheduledDestroyTime", None)
+    version |= {"state": state, "etag": new_etag()} | ({"scheduledDestroyTime": scheduled} if scheduled else {})
     if state == "DESTROYED":
-        version["destroyTime"] = timestamp()
+        version["destroyTime"] = time_of()
         kept["data"] = ""
     call.world.store.put(VERSIONS, key, kept)
+    return _shown(call, version)
+
+
+def _shown(call: Call, version: Json) -> Json:
+    """`$alt=json;enum-encoding=int`, which Google's REST clients send, asks for numbers instead of names."""
+    if "enum-encoding=int" in call.query.get("$alt", ""):
+        return version | {"state": NUMBER_OF_STATE[version["state"]]}
     return version
 
 
 def _wrong_state(version: Json) -> ApiError:
+    """As recorded in google-github-actions/get-secretmanager-secrets#268."""
     return modern(400, f"Secret Version [{version['name']}] is in {version['state']} state.", "FAILED_PRECONDITION")
-
-
-def _etag() -> str:
-    return f'"{randomness.token_hex(7)}"'
 
 
 ONE = f"{RESOURCE_PATH}/versions/{{version}}"

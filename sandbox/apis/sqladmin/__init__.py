@@ -7,7 +7,9 @@ from sandbox.core.routing import Api, Denial, Handler, Route
 def _denied(denial: Denial) -> ApiError:
     instance = denial.params.get("instance", "").rpartition("~")[2]
     if not instance or denial.permission == "cloudsql.instances.create":
+        # As recorded in GoogleCloudPlatform/cloud-sql-proxy#115.
         return classic(403, "The client is not authorized to make this request.", "notAuthorized")
+    # As remembered from newer answers; no public recording of the whole text is known.
     message = (
         "boss::NOT_AUTHORIZED: Not authorized to access resource. Possibly missing permission "
         f"{denial.permission} on resource instances/{instance}."

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable
 
-from sandbox.apis.sqladmin.resources import busy, find_instance, not_running, operation_resource, refused
+from sandbox.apis.sqladmin.resources import busy, find_instance, not_running, operation_resource, refuse_busy, refused
 from sandbox.cloudsql.engine import NotRunningError, Result
 from sandbox.cloudsql.operations import BusyError
 from sandbox.core.documents import Json
 from sandbox.core.routing import Call
-from sandbox.postgres.cluster import Cluster, ClusterError
+from sandbox.postgres.cluster import Cluster
+from sandbox.postgres.processes import ClusterError
 
 
 def refuse_if_busy(call: Call) -> None:
     """409 while an operation runs on the instance; for writers that look before they act."""
-    try:
-        call.world.engine.operations.refuse_if_busy(find_instance(call)["name"])
-    except BusyError as error:
-        raise busy(error) from error
+    refuse_busy(call, find_instance(call)["name"])
 
 
 async def ask(call: Call, question: Callable[[Cluster], Result]) -> Result:
@@ -29,13 +27,13 @@ async def ask(call: Call, question: Callable[[Cluster], Result]) -> Result:
         raise refused("read the instance", error) from error
 
 
-async def act(call: Call, kind: str, action: str, work: Callable[[Cluster], None], child: str = "") -> Json:
-    """Change something there; `action` says what failed if PostgreSQL refuses."""
+async def act(call: Call, kind: str, action: str, work: Callable[[Cluster], None], **fields: str) -> Json:
+    """Change something there; `action` says what failed if PostgreSQL refuses. `fields`: what the operation shows."""
     record = find_instance(call)
     engine = call.world.engine
     try:
         operation = await engine.operations.act(
-            kind, record["name"], call.principal, lambda: engine.run(record["name"], work)
+            kind, record["name"], call.principal, lambda: engine.run(record["name"], work), **fields
         )
     except BusyError as error:
         raise busy(error) from error
@@ -43,4 +41,4 @@ async def act(call: Call, kind: str, action: str, work: Callable[[Cluster], None
         raise not_running() from error
     except ClusterError as error:
         raise refused(action, error) from error
-    return operation_resource(call, operation, child)
+    return operation_resource(call, operation)

@@ -1,12 +1,13 @@
 """tiers and flags: what Cloud SQL sells and lets one set."""
 
 from sandbox.apis.sqladmin import API, PREFIXES, routes
-from sandbox.cloudsql.flags import FLAGS, Flag
+from sandbox.cloudsql.flag_table import TABLE, Flag
 from sandbox.cloudsql.tiers import LISTED_TIERS, MIB, REGIONS, VERSIONS, find_tier
 from sandbox.core.documents import Json
 from sandbox.core.routing import Call, Route
 
 DISK_QUOTA = "3298534883328"
+SCOPE = "SQL_FLAG_SCOPE_DATABASE"
 
 
 async def list_tiers(_: Call) -> Json:
@@ -27,10 +28,11 @@ async def list_tiers(_: Call) -> Json:
 
 async def list_flags(call: Call) -> Json:
     """https://cloud.google.com/sql/docs/postgres/admin-api/rest/v1/flags/list."""
-    version = call.query.get("databaseVersion")
-    applies = [version] if version in VERSIONS else list(VERSIONS)
-    known = FLAGS.values() if version is None or version in VERSIONS else []
-    return {"kind": "sql#flagsList", "items": [_flag(flag, applies) for flag in known]}
+    version, scope = call.query.get("databaseVersion"), call.query.get("flagScope")
+    applies = {flag.name: [one for one in VERSIONS if flag.since <= VERSIONS[one]] for flag in TABLE}
+    known = [flag for flag in TABLE if version is None or version in applies[flag.name]]
+    known = known if scope in (None, SCOPE) else []
+    return {"kind": "sql#flagsList", "items": [_flag(flag, applies[flag.name]) for flag in known]}
 
 
 def _flag(flag: Flag, applies: list[str]) -> Json:
@@ -40,7 +42,8 @@ def _flag(flag: Flag, applies: list[str]) -> Json:
         "name": flag.name,
         "type": flag.type,
         "appliesTo": applies,
-        "requiresRestart": flag.requires_restart,
+        "requiresRestart": flag.restart,
+        "flagScope": SCOPE,
         **{name: str(value) for name, value in limits.items() if value is not None},
         **({"allowedStringValues": list(flag.values)} if flag.values else {}),
     }

@@ -20,6 +20,7 @@ async def insert(call: Call) -> Json:
     refuse_if_busy(call)
     name = str(body.get("name", ""))
     charset, collation = body.get("charset") or CHARSET, body.get("collation") or COLLATION
+    # Wording ours, but for PostgreSQL's own part: Google's texts are not known.
     if not name or len(name.encode()) > LONGEST_NAME:
         raise invalid(f"Invalid database name ({name}).")
     if charset.upper() != CHARSET or collation.lower() != COLLATION.lower():
@@ -27,10 +28,10 @@ async def insert(call: Call) -> Json:
             f"failed to create database {name}. Only charset {CHARSET} with collation {COLLATION} is accepted."
         )
     if name in await _names(call):
+        # PostgreSQL's own words after "pq:"; wording ours before.
         raise invalid(f'failed to create database {name}. Detail: pq: database "{name}" already exists')
-    return await act(
-        call, "CREATE_DATABASE", f"create database {name}", lambda c: c.create_database(name), f"/databases/{name}"
-    )
+    failed, link = f"create database {name}", _link(call, name)
+    return await act(call, "CREATE_DATABASE", failed, lambda c: c.create_database(name), targetLink=link)
 
 
 async def get(call: Call) -> Json:
@@ -52,9 +53,12 @@ async def delete(call: Call) -> Json:
     refuse_if_busy(call)
     if name not in await _names(call):
         raise _missing(name)
-    return await act(
-        call, "DELETE_DATABASE", f"drop database {name}", lambda c: c.drop_database(name), f"/databases/{name}"
-    )
+    failed, link = f"drop database {name}", _link(call, name)
+    return await act(call, "DELETE_DATABASE", failed, lambda c: c.drop_database(name), targetLink=link)
+
+
+def _link(call: Call, name: str) -> str:
+    return f"instances/{find_instance(call)['name']}/databases/{name}"
 
 
 async def _names(call: Call) -> list[str]:
@@ -62,6 +66,7 @@ async def _names(call: Call) -> list[str]:
 
 
 def _missing(name: str) -> Exception:
+    # Shape and text as in KCC's golden logs (a mock): Google's own text is not known.
     error = classic(404, f'Not Found: database "{name}" does not exist.', "notFound")
     error.body["error"]["status"] = "NOT_FOUND"
     return error

@@ -1,140 +1,137 @@
-"""objects: get (metadata and media), list, patch, delete, copy, rewrite."""
+"""objects: get (metadata and media), patch, update, delete."""
 
-import base64
-import binascii
-import shutil
-from bisect import bisect_right
+import datetime as dt
+import re
 
 from aiohttp import web
 
-from sandbox.apis.storage import API, BUCKET_PATH, OBJECTS, check_preconditions, find_bucket
-from sandbox.apis.storage.content import (
-    WRITABLE,
-    content_of,
-    new_file,
-    object_key,
-    object_resource,
-    send,
-    store_object,
-)
-from sandbox.core.dispatch import holds, require
+from sandbox.apis.storage import API, BUCKET_PATH, find_bucket, not_emulated, shows_acl
+from sandbox.apis.storage.access_controls import CHANGE_OBJECT, object_lists, refuse_lists
+from sandbox.apis.storage.downloads import as_text, send
+from sandbox.apis.storage.etags import check_etags, check_preconditions
+from sandbox.apis.storage.object_store import WRITABLE, change, find_object, object_resource, remove
+from sandbox.apis.storage.soft_delete import find_soft_deleted, is_asked_for
+from sandbox.core.dispatch import require
 from sandbox.core.documents import Json, merge, timestamp
-from sandbox.core.errors import classic
-from sandbox.core.routing import Answer, Call, Denial, Route
+from sandbox.core.errors import ApiError, classic
+from sandbox.core.routing import Answer, Call, Route
 
-LIST_SIZE = 1000
-LIST_PREFIX = "storage.googleapis.com/objectListPrefix"
+# What a PUT does not reset.
+FIXED = ("storageClass", "temporaryHold", "eventBasedHold", "customTime")
+LONGEST_NAME = 1024
 
 
 async def get(call: Call) -> Answer:
     """https://cloud.google.com/storage/docs/json_api/v1/objects/get (alt=media: the bytes, with Range)."""
-    document = _find(call)
-    check_preconditions(call.query, document)
-    return await send(call, document) if call.query.get("alt") == "media" else object_resource(call, document)
-
-
-async def list_(call: Call) -> Json:
-    """https://cloud.google.com/storage/docs/json_api/v1/objects/list (prefix, delimiter, offsets, pages)."""
-    require(call, "storage.objects.list", {LIST_PREFIX: call.query.get("prefix", "")})
-    bucket = find_bucket(call)["name"]
-    prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
-    names = [key.partition("/")[2] for key in call.world.store.keys(OBJECTS, object_key(bucket, prefix))]
-    low, high = call.query.get("startOffset", ""), call.query.get("endOffset")
-    names = sorted(name for name in names if name >= low and (not high or name < high))
-    entries = list(dict.fromkeys(_entry(name, prefix, delimiter) for name in names))
-    start = bisect_right([name for name, _ in entries], _decode_token(call.query.get("pageToken")))
-    size = min(call.page_size("maxResults", LIST_SIZE), LIST_SIZE)
-    page = entries[start : start + size]
-    documents = [call.world.store.get(OBJECTS, object_key(bucket, name)) for name, is_prefix in page if not is_prefix]
-    answer: Json = {"kind": "storage#objects"}
-    answer |= {"items": [object_resource(call, document) for document in documents if document]} if documents else {}
-    if prefixes := [name for name, is_prefix in page if is_prefix]:
-        answer["prefixes"] = prefixes
-    if start + size < len(entries):
-        answer["nextPageToken"] = base64.urlsafe_b64encode(page[-1][0].encode()).decode()
-    return answer
+    if call.query.get("alt") != "media":
+        return resource(call, _readable(call), "noAcl")
+    try:
+        document = _readable(call)
+        if is_asked_for(call):
+            # Wording ours.
+            raise classic(400, "The bytes of a soft-deleted object cannot be read: restore it first.", "invalid")
+        return await send(call, document)
+    except ApiError as error:
+        return as_text(error)
 
 
 async def patch(call: Call) -> Json:
     """https://cloud.google.com/storage/docs/json_api/v1/objects/patch."""
-    document, body = _find(call), await call.body()
-    check_preconditions(call.query, document)
-    changed = merge(document, {name: body[name] for name in WRITABLE if name in body})
-    changed |= {"metageneration": str(int(document["metageneration"]) + 1), "updated": timestamp()}
-    call.world.store.put(OBJECTS, object_key(document["bucket"], document["name"]), changed)
-    return object_resource(call, changed)
+    document, given = await _to_change(call)
+    return _changed(call, document, merge(document, given))
+
+
+async def update(call: Call) -> Json:
+    """https://cloud.google.com/storage/docs/json_api/v1/objects/update: what is left out is cleared."""
+    document, given = await _to_change(call)
+    kept = {name: value for name, value in document.items() if name not in WRITABLE or name in FIXED}
+    return _changed(call, document, merge(kept, given))
 
 
 async def delete(call: Call) -> Answer:
     """https://cloud.google.com/storage/docs/json_api/v1/objects/delete: answers 204."""
-    document, store = _find(call), call.world.store
+    document = find_object(call)
     check_preconditions(call.query, document)
-    store.delete(OBJECTS, object_key(document["bucket"], document["name"]))
-    store.commit()
-    content_of(call, document).unlink(missing_ok=True)
-    return web.Response(status=204)
+    remove(call, find_bucket(call), document, for_good="generation" in call.query)
+    return web.Response(status=web.HTTPNoContent.status_code)
 
 
-async def copy(call: Call) -> Json:
-    """https://cloud.google.com/storage/docs/json_api/v1/objects/copy."""
-    return await _copy(call)
+def resource(call: Call, document: Json, projection: str) -> Json:
+    """The object as this call may see it."""
+    bucket = find_bucket(call, document["bucket"])
+    answer = object_resource(call, bucket, document)
+    if shows_acl(call, bucket, projection):
+        answer |= object_lists(call.origin, bucket, document, document["etag"])
+    return answer
 
 
-async def rewrite(call: Call) -> Json:
-    """https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite: done in one call whatever the size."""
-    resource = await _copy(call)
-    size = resource["size"]
-    answer = {"kind": "storage#rewriteResponse", "totalBytesRewritten": size, "objectSize": size}
-    return answer | {"done": True, "resource": resource}
+def check_name(name: str) -> str:
+    """A name that an object may have: https://cloud.google.com/storage/docs/objects#naming."""
+    if re.search(r"[\r\n]", name):
+        # As s5cmd's users quote it of Google: https://cloud.google.com/storage/docs/objects#naming.
+        raise classic(400, "Disallowed unicode characters present in object name", "invalid")
+    if len(name.encode()) > LONGEST_NAME or name in (".", "..") or name.startswith(".well-known/acme-challenge/"):
+        # Wording ours.
+        raise classic(400, f"Invalid object name: '{name}'", "invalid")
+    return name
 
 
-async def _copy(call: Call) -> Json:
-    source, bucket = _find(call), call.params["destination_bucket"]
-    find_bucket(call, bucket)
-    require(call, "storage.objects.create", bucket=bucket, object=call.params["destination_object"])
-    given = {name: source[name] for name in WRITABLE if name in source}
-    given |= await call.body() | {"name": call.params["destination_object"]}
-    file = new_file(call)
-    shutil.copyfile(content_of(call, source), file)
-    return await store_object(call, bucket, given, file, call.query)
+def check_metadata(given: Json) -> Json:
+    """What a client says about an object; what has no counterpart here is refused."""
+    if given.get("retention"):
+        raise not_emulated("the retention of single objects")
+    if given.get("kmsKeyName") or given.get("customerEncryption"):
+        raise not_emulated("Cloud KMS keys")
+    if given.get("customTime") is not None:
+        given = given | {"customTime": _instant(given["customTime"])}
+    metadata = given.get("metadata")
+    if metadata and not all(value is None or isinstance(value, str) for value in metadata.values()):
+        # Wording ours.
+        raise classic(400, "Invalid value for: metadata: values are strings", "invalid")
+    return given
 
 
-def _find(call: Call) -> Json:
-    """The object in the path, or 404; who may not list is not told whether it exists."""
-    find_bucket(call)
-    bucket, name = call.params["bucket"], call.params["object"]
-    document = call.world.store.get(OBJECTS, object_key(bucket, name))
-    wanted = call.query.get("generation")
-    if document is None or wanted not in (None, document["generation"]):
-        if not holds(call, "storage.objects.list"):
-            raise API.denied(Denial(call.principal, "storage.objects.list", call.params, call.request.path))
-        raise classic(404, f"No such object: {bucket}/{name}", "notFound")
+def _readable(call: Call) -> Json:
+    require(call, "storage.objects.get")
+    document = find_soft_deleted(call) if is_asked_for(call) else find_object(call)
+    check_preconditions(call.query, document)
+    check_etags(call, document["etag"])
     return document
 
 
-def _entry(name: str, prefix: str, delimiter: str) -> tuple[str, bool]:
-    """What a listing shows for an object: itself, or the prefix that the delimiter folds it into."""
-    rest = name[len(prefix) :]
-    if delimiter and delimiter in rest:
-        return prefix + rest.partition(delimiter)[0] + delimiter, True
-    return name, False
+async def _to_change(call: Call) -> tuple[Json, Json]:
+    body = check_metadata(await call.body())
+    document = find_object(call)
+    check_preconditions(call.query, document)
+    refuse_lists(call, find_bucket(call), body, CHANGE_OBJECT)
+    return document, {name: body[name] for name in WRITABLE if name in body and name != "storageClass"}
 
 
-def _decode_token(token: str | None) -> str:
+def _changed(call: Call, before: Json, after: Json) -> Json:
+    if before.get("customTime") and after.get("customTime", "") < before["customTime"]:
+        # Wording ours; the rule: https://cloud.google.com/storage/docs/metadata#custom-time.
+        raise classic(400, "Custom time cannot be unset or set to an earlier time.", "invalid")
+    if before.get("eventBasedHold") and not after.get("eventBasedHold"):
+        # The policy's period starts over.
+        after["retainedFrom"] = timestamp()
+    if after.get("metadata") == {}:
+        del after["metadata"]
+    return resource(call, change(call, after), "full")
+
+
+def _instant(given: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token or "").decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise classic(400, "Invalid page token.", "invalid") from error
+        return timestamp(dt.datetime.fromisoformat(given))
+    except (TypeError, ValueError) as error:
+        # Wording ours.
+        raise classic(400, f"Invalid value for: customTime: {given!r} is not in RFC 3339", "invalid") from error
 
 
 ONE = f"{BUCKET_PATH}/o/{{object+}}"
-DESTINATION = "b/{destination_bucket}/o/{destination_object+}"
 ROUTES = [
-    Route("GET", f"{BUCKET_PATH}/o", list_, API, "storage.objects.list", late=True),
-    Route("GET", ONE, get, API, "storage.objects.get"),
-    Route("GET", f"/download{ONE}", get, API, "storage.objects.get"),
+    Route("GET", ONE, get, API, "storage.objects.get", late=True),
+    Route("GET", f"/download{ONE}", get, API, "storage.objects.get", late=True),
     Route("PATCH", ONE, patch, API, "storage.objects.update"),
+    Route("PUT", ONE, update, API, "storage.objects.update"),
     Route("DELETE", ONE, delete, API, "storage.objects.delete"),
-    Route("POST", f"{ONE}/copyTo/{DESTINATION}", copy, API, "storage.objects.get"),
-    Route("POST", f"{ONE}/rewriteTo/{DESTINATION}", rewrite, API, "storage.objects.get"),
 ]

@@ -4,6 +4,9 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +54,12 @@ class Gcloud:
         assert done.returncode == 0, f"gcloud {command}: {done.stderr}"
         return done.stdout
 
+    def told(self, command: str, *arguments: str, given: str | None = None) -> str:
+        """Run a command that must succeed; what it says on standard error, where gcloud reports what it did."""
+        done = self._run(command, *arguments, given=given)
+        assert done.returncode == 0, f"gcloud {command}: {done.stderr}"
+        return done.stderr
+
     def refused(self, command: str, *arguments: str, given: str | None = None) -> str:
         """Run a command that must fail; what it says on standard error."""
         done = self._run(command, *arguments, given=given)
@@ -63,3 +72,15 @@ class Gcloud:
         return subprocess.run(
             words, env=self._environment, input=given, capture_output=True, text=True, check=False, timeout=180
         )
+
+
+Chain = Callable[[Gcloud, Sandbox, Path], None]
+
+
+@contextmanager
+def side_by_side(
+    chains: Iterable[Chain], gcloud: Gcloud, sandbox: Sandbox, folders: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[None]]]:
+    """Chains of commands, all at once and each with a folder of its own: gcloud is slow to start."""
+    with ThreadPoolExecutor() as pool:
+        yield {chain.__name__: pool.submit(chain, gcloud, sandbox, folders.mktemp(chain.__name__)) for chain in chains}

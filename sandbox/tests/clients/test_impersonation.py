@@ -1,16 +1,14 @@
 """The Cloud SQL Auth Proxy acting as another account: its address for that is fixed, so it is led to the sandbox."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.core.documents import Json
-from sandbox.machine import downloads, identity
-from sandbox.machine.progress import Step
-from sandbox.tests.clients.database import DATABASE, USER, prepare, write_key
-from sandbox.tests.clients.google_hosts import google_hosts
-from sandbox.tests.clients.test_cloud_sql_proxy import connection_test, proxy, query
+from sandbox.tests.clients import auth_proxy
+from sandbox.tests.clients.auth_proxy import proxy, refusal
+from sandbox.tests.clients.database import DATABASE, prepare, write_key
+from sandbox.tests.clients.fixed_addresses import through_the_proxy
 from sandbox.tests.running import PROJECT, Sandbox
 
 CLIENT = f"sql-client@{PROJECT}.iam.gserviceaccount.com"
@@ -20,7 +18,7 @@ OUTSIDER = f"sql-outsider@{PROJECT}.iam.gserviceaccount.com"
 @pytest.fixture(scope="module")
 def outsider(sandbox: Sandbox) -> Json:
     """A key of an account that may do nothing but act as another one, which may connect."""
-    downloads.proxy(identity.sandbox(), Step("proxy"))
+    auth_proxy.ensure()
     key = prepare(sandbox).outsider_key
     sandbox.operator.bind("roles/iam.serviceAccountAdmin", sandbox.operator.email)
     allow(sandbox, OUTSIDER)
@@ -28,10 +26,9 @@ def outsider(sandbox: Sandbox) -> Json:
 
 
 @pytest.fixture
-def hosts(sandbox: Sandbox, tmp_path: Path) -> Iterator[dict[str, str]]:
+def hosts(sandbox: Sandbox) -> dict[str, str]:
     """The environment in which Google's address of impersonation is the sandbox."""
-    with google_hosts(sandbox.url, tmp_path / "tls", "iamcredentials.googleapis.com") as environment:
-        yield environment
+    return through_the_proxy(sandbox.management)
 
 
 def allow(sandbox: Sandbox, *emails: str) -> None:
@@ -52,12 +49,11 @@ def test_the_proxy_acts_as_another_account(
     for name, value in hosts.items():
         monkeypatch.setenv(name, value)
     key = write_key(tmp_path, outsider)
-    with proxy(sandbox, f"--credentials-file={key}", f"--impersonate-service-account={CLIENT}") as port:
-        assert query(port, "SELECT current_database()", USER) == DATABASE
+    with proxy(sandbox, f"--credentials-file={key}", f"--impersonate-service-account={CLIENT}") as running:
+        assert running.query("SELECT current_database()") == DATABASE
     assert asked(sandbox, ":generateAccessToken") == {OUTSIDER}
     assert asked(sandbox, ":generateEphemeralCert") == {CLIENT}
     allow(sandbox)
-    done = connection_test(sandbox, key, f"--impersonate-service-account={CLIENT}")
+    said = refusal(sandbox, key, f"--impersonate-service-account={CLIENT}")
     allow(sandbox, OUTSIDER)
-    assert done.returncode != 0
-    assert "iam.serviceAccounts.getAccessToken" in done.stdout + done.stderr
+    assert "iam.serviceAccounts.getAccessToken" in said

@@ -58,7 +58,9 @@ def find(service: str, http_method: str, raw_path: str) -> Method | None:
     """
     if UPLOAD.match(raw_path):
         http_method = "POST"
-    return next((method for method in methods(service) if method.matches(http_method, raw_path)), None)
+    # The longest: what stands for a segment takes a verb after a colon for a part of it.
+    fitting = [method for method in methods(service) if method.matches(http_method, raw_path)]
+    return max(fitting, key=lambda method: len(method.pattern.pattern), default=None)
 
 
 def _read(name: str) -> Iterator[Method]:

@@ -69,5 +69,5 @@ def _error_findings(exchange: Exchange) -> Iterator[str]:
     if "errors" not in error and "status" not in error:
         yield f"{exchange.status} with neither errors[] nor status"
     for item in error.get("errors", []):
-        if not {"domain", "reason", "message"} <= item.keys() <= ERROR_ITEM_FIELDS:
+        if not {"reason", "message"} <= item.keys() <= ERROR_ITEM_FIELDS:
             yield f"{exchange.status} with a strange item in errors[]: {item}"

@@ -115,15 +115,24 @@ def test_audit_configuration_and_conditions_survive(operator: Client) -> None:
     options = {"options": {"requestedPolicyVersion": 3}}
     whole = operator.must("POST", f"{POLICY}:getIamPolicy", options)
     assert whole["bindings"][-1] == binding
-    back = operator.must("POST", f"{POLICY}:setIamPolicy", {"policy": policy | {"etag": whole["etag"]}})
+    unconditional = policy | {"etag": whole["etag"]}
+    refused = operator.call("POST", f"{POLICY}:setIamPolicy", {"policy": unconditional})
+    assert refused.message.startswith(
+        "Specified policy version (1) cannot be less than the existing policy version (3)."
+    )
+    back = operator.must("POST", f"{POLICY}:setIamPolicy", {"policy": unconditional | {"version": 3}})
     assert back["auditConfigs"] == audit, "the default mask leaves audit configuration alone"
+    assert back["version"] == 1, "without a condition, whatever was sent"
+    only_audit = {"policy": {"etag": back["etag"]}, "updateMask": "auditConfigs"}
+    bare = operator.must("POST", f"{POLICY}:setIamPolicy", only_audit)
+    assert ("auditConfigs" in bare, bare["bindings"]) == (False, back["bindings"])
 
 
 @pytest.mark.parametrize(
     ("binding", "fragment"),
     [
         ({"role": "cloudsql.client", "members": ["user:a@b.c"]}, "Role cloudsql.client is not supported"),
-        ({"role": "roles/viewer", "members": ["ada"]}, "Invalid member"),
+        ({"role": "roles/viewer", "members": ["ada"]}, "The member ada is of an unknown type."),
         (
             {"role": "roles/viewer", "members": [f"serviceAccount:gone@{PROJECT}.iam.gserviceaccount.com"]},
             "does not exist",
@@ -138,6 +147,23 @@ def test_a_policy_that_google_refuses_changes_nothing(
     assert reply.status == 400
     assert fragment in reply.message
     assert operator.must("POST", f"{POLICY}:getIamPolicy", {}) == policy
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "place"),
+    [
+        ("POST", f"{POLICY}:setIamPolicy", {"policy": {"bindings": [{"role": 1}]}}, "policy.bindings[0].role"),
+        ("POST", f"{POLICY}:testIamPermissions", {"permissions": "all"}, "permissions"),
+        ("POST", "serviceAccounts", {"accountId": 7}, "accountId"),
+        ("POST", "secrets?secretId=x", {"replication": {"automatic": []}}, "replication.automatic"),
+        ("POST", "services:batchEnable", {"serviceIds": {}}, "serviceIds"),
+    ],
+)
+def test_a_field_of_another_type_is_named(
+    operator: Client, method: str, path: str, body: dict[str, object], place: str
+) -> None:
+    reply = operator.call(method, path, body)
+    assert (reply.status, reply.message.startswith(f"Invalid value at '{place}' (")) == (400, True)
 
 
 def test_test_iam_permissions_tells_what_is_held(operator: Client, nobody: Client) -> None:

@@ -1,9 +1,13 @@
 """Service accounts, keys, tokens, impersonation, and the metadata server's answer to who is asking."""
 
+import base64
+import json
 import time
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from sandbox.core.documents import Json
 from sandbox.tests.running import ATTACHED, PROJECT, Client, Sandbox
@@ -35,6 +39,26 @@ def test_a_signed_jwt_becomes_a_token_that_works(sandbox: Sandbox, key: Json) ->
     assert (status, answer["token_type"], answer["expires_in"]) == (200, "Bearer", 3599)
     reply = sandbox.operator.call("GET", "instances", Authorization=f"Bearer {answer['access_token']}")
     assert reply.status == 403, "known, but without a role"
+
+
+def bearer(key: Json, **changes: object) -> str:
+    """A JWT that an account signs for itself, as Google's newer clients send it instead of a token."""
+    now = int(time.time())
+    claims = {"iss": key["client_email"], "sub": key["client_email"], "iat": now, "exp": now + 3600}
+    signer = crypt.RSASigner.from_service_account_info(key)
+    signed: bytes = jwt.encode(signer, claims | {"aud": "https://sqladmin.googleapis.com/"} | changes)
+    return f"Bearer {signed.decode()}"
+
+
+def test_an_account_may_sign_its_own_token(sandbox: Sandbox, key: Json, operator: Client) -> None:
+    assert operator.call("GET", "instances", Authorization=bearer(key)).status == 403, "known, but without a role"
+    assert sandbox.requests()[-1]["principal"] == key["client_email"]
+    scoped = bearer(key, aud="", scope=SCOPE)
+    assert operator.call("GET", "instances", Authorization=scoped).status == 403
+    for wrong in ({"aud": "https://example.com/"}, {"sub": "user@example.com"}, {"exp": int(time.time()) - 600}):
+        assert operator.call("GET", "instances", Authorization=bearer(key, **wrong)).status == 401
+    forged = key | {"private_key": sandbox.key_of(operator.email)["private_key"]}
+    assert operator.call("GET", "instances", Authorization=bearer(forged)).status == 401
 
 
 @pytest.mark.parametrize(
@@ -101,10 +125,55 @@ def test_accounts_are_created_read_changed_and_listed(operator: Client) -> None:
         assert operator.get(f"/v1/projects/-/serviceAccounts/{address}") == created
     change = {"serviceAccount": {"displayName": "Runs training"}, "updateMask": "display_name"}
     changed = operator.must("PATCH", f"serviceAccounts/{created['email']}", change)
-    assert changed == {"name": created["name"], "email": created["email"], "displayName": "Runs training"}
+    assert changed == {"name": created["name"], "displayName": "Runs training"}
     assert created["email"] in [account["email"] for account in operator.get("serviceAccounts")["accounts"]]
-    assert operator.call("GET", "serviceAccounts/nobody@x.iam.gserviceaccount.com").status == 404
-    assert operator.call("POST", "serviceAccounts", {"accountId": "Bad"}).status == 400
+    nobody = "serviceAccounts/nobody@x.iam.gserviceaccount.com"
+    assert operator.call("GET", nobody).status == 404
+    assert operator.call("GET", f"/v1/projects/-/{nobody}").status == 403, "as Google's reference warns"
+    short = operator.call("POST", "serviceAccounts", {"accountId": "bad"})
+    assert short.message == 'The account ID "bad" does not have a length between 6 and 30.'
+    assert operator.call("POST", "serviceAccounts", {"accountId": "Bad-account"}).status == 400
+    empty = operator.call("PATCH", f"serviceAccounts/{created['email']}", {"serviceAccount": {}})
+    assert empty.message == "Invalid field mask for ServiceAccount. Field mask paths cannot be empty."
+    put = operator.must("PUT", f"serviceAccounts/{created['email']}", {"displayName": "Put"})
+    assert put == created | {"displayName": "Put"}
+
+
+def test_accounts_come_in_pages(operator: Client) -> None:
+    for number in range(3):
+        operator.must("POST", "serviceAccounts", {"accountId": f"paged-account-{number}"})
+    found, token = [], ""
+    while True:
+        page = operator.get(f"serviceAccounts?pageSize=2&pageToken={token}")
+        assert len(page["accounts"]) <= 2
+        found += [account["email"].partition("@")[0] for account in page["accounts"]]
+        if not (token := page.get("nextPageToken", "")):
+            break
+    assert {f"paged-account-{number}" for number in range(3)} <= set(found)
+    assert len(found) == len(set(found))
+
+
+def test_keys_are_listed_by_type_and_show_their_public_half(operator: Client) -> None:
+    email = operator.must("POST", "serviceAccounts", {"accountId": "many-keys"})["email"]
+    path = f"serviceAccounts/{email}/keys"
+    created = operator.must("POST", path, {"privateKeyType": "TYPE_GOOGLE_CREDENTIALS_FILE"})
+    private = json.loads(base64.b64decode(created["privateKeyData"]))["private_key"]
+    public = serialization.load_pem_private_key(private.encode(), None).public_key()
+    one = f"/v1/{created['name']}"
+    raw = base64.b64decode(operator.get(f"{one}?publicKeyType=TYPE_RAW_PUBLIC_KEY")["publicKeyData"])
+    assert serialization.load_pem_public_key(raw) == public
+    certificate = base64.b64decode(operator.get(f"{one}?publicKeyType=TYPE_X509_PEM_FILE")["publicKeyData"])
+    assert x509.load_pem_x509_certificate(certificate).public_key() == public
+    assert "publicKeyData" not in operator.get(one)
+    assert len(operator.get(f"{path}?keyTypes=USER_MANAGED")["keys"]) == 1
+    assert operator.get(f"{path}?keyTypes=SYSTEM_MANAGED") == {}
+    operator.must("POST", f"{one}:disable", {})
+    assert operator.get(one)["disableReason"] == "SERVICE_ACCOUNT_KEY_DISABLE_REASON_USER_INITIATED"
+    for _ in range(9):
+        operator.must("POST", path, {})
+    full = operator.call("POST", path, {})
+    assert (full.status, full.message) == (400, "Precondition check failed.")
+    assert operator.call("POST", path, {"privateKeyType": "TYPE_PKCS12_FILE"}).status == 400
 
 
 def test_bindings_of_a_deleted_account_stay_dead(sandbox: Sandbox, operator: Client) -> None:
@@ -119,6 +188,28 @@ def test_bindings_of_a_deleted_account_stay_dead(sandbox: Sandbox, operator: Cli
     assert f"deleted:serviceAccount:{first.email}?uid={old['uniqueId']}" in members
     second = sandbox.account("phoenix-account")
     assert second.call("GET", "instances").status == 403
+    assert first.call("GET", "instances").status == 401, "an old token does not speak for the new account"
+    refused = operator.call("POST", f"serviceAccounts/{old['uniqueId']}:undelete", {})
+    assert (refused.status, refused.body["error"]["details"][0]["resourceName"]) == (409, old["name"])
+
+
+def test_an_undeleted_account_has_everything_back(sandbox: Sandbox, operator: Client) -> None:
+    client = sandbox.account("lazarus-account", "roles/cloudsql.viewer")
+    path = f"serviceAccounts/{client.email}"
+    account, keys = operator.get(path), operator.get(f"{path}/keys")
+    bindings = [{"role": "roles/iam.serviceAccountUser", "members": [f"serviceAccount:{operator.email}"]}]
+    policy = operator.must("POST", f"{path}:setIamPolicy", {"policy": {"bindings": bindings}})
+    operator.must("DELETE", path)
+    assert client.call("GET", "instances").status == 401
+    assert operator.call("GET", path).status == 404
+    restored = operator.must("POST", f"serviceAccounts/{account['uniqueId']}:undelete", {})
+    assert restored == {"restoredAccount": account}
+    assert (operator.get(path), operator.get(f"{path}/keys")) == (account, keys)
+    assert operator.must("POST", f"{path}:getIamPolicy", {}) == policy
+    assert client.call("GET", "instances").status == 200
+    project = operator.must("POST", f"/v1/projects/{PROJECT}:getIamPolicy", {})
+    assert not [m for b in project["bindings"] for m in b["members"] if "lazarus" in m and m.startswith("deleted:")]
+    assert operator.call("POST", f"serviceAccounts/{account['uniqueId']}:undelete", {}).status == 404
 
 
 def test_impersonation_needs_the_token_creator(sandbox: Sandbox, operator: Client, key: Json) -> None:

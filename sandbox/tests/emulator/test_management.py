@@ -21,7 +21,7 @@ def test_the_recorder_says_who_asked_what_and_what_was_meant(sandbox: Sandbox) -
     ]
     assert last[0]["path"] == f"/v1/projects/{PROJECT}/secrets"
     assert last[0]["query"] == "pageSize=1"
-    assert last[0].keys() == {"time", "principal", "method", "path", "query", "status", "mutating"}
+    assert last[0].keys() == {"time", "principal", "method", "path", "query", "status", "mutating", "fault"}
 
 
 def test_no_secret_reaches_the_recorder_or_the_log(sandbox: Sandbox) -> None:
@@ -41,8 +41,9 @@ def test_a_reset_leaves_a_fresh_project_and_a_valid_operator(sandbox: Sandbox) -
     sandbox.reset()
     assert sandbox.key_file.read_bytes() == key
     assert "items" not in sandbox.operator.get("instances")
-    assert "items" not in sandbox.operator.get("/storage/v1/b")
-    assert list((sandbox.state / "postgresql").iterdir()) == list((sandbox.state / "objects").iterdir()) == []
+    assert "items" not in sandbox.operator.get(f"/storage/v1/b?project={PROJECT}")
+    assert {path.name for path in (sandbox.state / "postgresql").iterdir()} <= {"templates"}
+    assert list((sandbox.state / "objects").iterdir()) == []
     first = sandbox.requests()[0]
     assert first["path"].endswith("services:batchEnable"), "the recorder starts anew"
 

@@ -9,6 +9,8 @@ import pytest
 from sandbox.tests.running import ATTACHED, PROJECT, Sandbox
 
 BUCKET = "survives"
+# What a resumable upload keeps of an unfinished chunk.
+UNIT = 256 << 10
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def test_a_kill_loses_nothing_and_clusters_are_adopted(own_sandbox: Sandbox) -> 
     upload = f"/upload/storage/v1/b/{BUCKET}/o?uploadType"
     operator.call("POST", f"{upload}=media&name=model", data=b"weights")
     session = operator.call("POST", f"{upload}=resumable&name=later", {}).headers["Location"].removeprefix(operator.url)
-    operator.call("PUT", session, data=b"half", Content_Range="bytes 0-3/8")
+    operator.call("PUT", session, data=bytes(UNIT), Content_Range=f"bytes 0-{UNIT - 1}/{UNIT + 4}")
     operator.must("POST", "serviceAccounts", {"accountId": ATTACHED.partition("@")[0]})
     before = operator.get("instances/metadata")
     running = postmasters(own_sandbox)
@@ -61,8 +63,8 @@ def test_a_kill_loses_nothing_and_clusters_are_adopted(own_sandbox: Sandbox) -> 
     assert postmasters(own_sandbox) == running != []
     assert {user["name"] for user in operator.get("instances/metadata/users")["items"]} == {"postgres", "ada"}
     assert operator.call("GET", f"/storage/v1/b/{BUCKET}/o/model?alt=media").content == b"weights"
-    done = operator.call("PUT", session, data=b"-way", Content_Range="bytes 4-7/8")
-    assert (done.status, done.body["size"]) == (200, "8")
+    done = operator.call("PUT", session, data=b"rest", Content_Range=f"bytes {UNIT}-{UNIT + 3}/{UNIT + 4}")
+    assert (done.status, done.body["size"]) == (200, str(UNIT + 4))
     assert operator.get(f"serviceAccounts/{ATTACHED}")["email"] == ATTACHED
 
 

@@ -3,16 +3,20 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from sandbox.https_proxy.certificates import CA_FILE
 from sandbox.machine import card, environment, ssh_keys
 from sandbox.machine.errors import SandboxError
 from sandbox.machine.identity import Sandbox
 from sandbox.machine.network import Addresses
 
+Choice = Callable[[dict[str, Any]], dict[str, str]]
 KEY = '{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\\nabc\\n"}'
 
 
@@ -84,8 +88,10 @@ def test_removing_leaves_nothing_but_another_sandbox(sandbox: Sandbox, tmp_path:
     card.remove(other)
 
 
-def test_a_shell_reads_what_was_meant(sandbox: Sandbox, keys: ssh_keys.Keys) -> None:
-    values = environment.variables(sandbox, card.content(sandbox, Addresses(7), keys))
+@pytest.mark.parametrize("choose", [environment.by_endpoints, environment.by_proxy])
+def test_a_shell_reads_what_was_meant(sandbox: Sandbox, keys: ssh_keys.Keys, choose: Choice) -> None:
+    connection = card.content(sandbox, Addresses(7), keys)
+    values = environment.common(sandbox, connection) | choose(connection)
     lines = environment.exports({**values, "AWKWARD": "a 'b' \"c\" $d `e`\nf"})
     program = f"{lines}\nexec python3 -c 'import json, os; print(json.dumps(dict(os.environ)))'"
     seen = json.loads(subprocess.run(["sh", "-c", program], capture_output=True, text=True, check=True).stdout)
@@ -94,13 +100,31 @@ def test_a_shell_reads_what_was_meant(sandbox: Sandbox, keys: ssh_keys.Keys) -> 
     assert seen["AWKWARD"] == "a 'b' \"c\" $d `e`\nf"
 
 
+@pytest.mark.parametrize("hint", [environment.PROXY_HINT, environment.PROXY_WARNING])
+def test_a_shell_takes_the_hints_for_comments(hint: str) -> None:
+    done = subprocess.run(["sh", "-ec", f"{hint}\necho fine"], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("fine\n", "")
+
+
 def test_every_api_and_the_operator_are_named(sandbox: Sandbox, keys: ssh_keys.Keys) -> None:
-    values = environment.variables(sandbox, card.content(sandbox, Addresses(7), keys))
+    connection = card.content(sandbox, Addresses(7), keys)
+    values = environment.common(sandbox, connection) | environment.by_endpoints(connection)
     for api in ("SQL", "CLOUDRESOURCEMANAGER", "SECRETMANAGER", "IAM", "SERVICEUSAGE", "STORAGE"):
         assert values[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"].startswith("http://172.30.7.1:9010/")
     assert values["GOOGLE_APPLICATION_CREDENTIALS"] == str(sandbox.state / "operator.json")
     assert values["CLOUDSDK_CONFIG"].startswith(str(sandbox.state))
     assert values["SANDBOX_MANAGEMENT_URL"] == "http://127.30.7.1:9011"
+    assert "HTTPS_PROXY" not in {name.upper() for name in values}, "a shell in which pip fails is nobody's wish"
+
+
+def test_by_the_proxy_no_client_is_told_another_address(sandbox: Sandbox, keys: ssh_keys.Keys) -> None:
+    connection = card.content(sandbox, Addresses(7), keys)
+    values = environment.common(sandbox, connection) | environment.by_proxy(connection)
+    assert values["HTTPS_PROXY"] == values["https_proxy"] == "http://172.30.7.1:9443"
+    assert values["no_proxy"] == "localhost,127.0.0.0/8,172.30.7.0/24"
+    bundles = {"REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE"}
+    assert {values[name] for name in bundles} == {str(sandbox.state / CA_FILE)}
+    assert not [name for name in values if "OVERRIDES" in name or name.startswith("API_ENDPOINT")]
 
 
 def test_ssh_keys_are_made_once(sandbox: Sandbox, keys: ssh_keys.Keys) -> None:
