@@ -175,7 +175,9 @@ STEPS: Mapping[str, Steps] = {
         ("storage.buckets.create",),
         ("storage.buckets.update",),
         ("storage.buckets.delete", "storage.objects.list"),
-        holder=("bucket", ""),
+        # https://cloud.google.com/storage/docs/json_api/v1/buckets/patch (required permissions).
+        {(Action.UPDATE, "public_access_prevention"): ("storage.buckets.setIamPolicy",)},
+        ("bucket", ""),
     ),
     "bucket_iam_member": _policy("storage.buckets", ("bucket", "bucket")),
 }
