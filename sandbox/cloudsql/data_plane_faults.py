@@ -7,7 +7,6 @@ client's certificate has told the instance) and `startup` (the client has sent P
 
 import asyncio
 import enum
-import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -15,7 +14,7 @@ from typing import Any
 
 from sandbox.core.documents import Json
 from sandbox.core.fault_rules import Rule, RuleError, count, only, types
-from sandbox.core.holds import Holds
+from sandbox.core.rule_book import RuleBook
 
 LISTED = "`action` must be an object, or a list of them that is gone through hit by hit."
 KEYS = {"at", "instance", "nth", "times", "action"}
@@ -56,74 +55,36 @@ class Action:
     reset: bool = False
 
 
-class Faults:
-    """The rules in force, oldest first, and what they hold."""
+class Faults(RuleBook):
+    """The rules of port 3307."""
 
     def __init__(self) -> None:
-        self._rules: dict[str, Rule] = {}
-        self._numbers = itertools.count(1)
-        self.holds = Holds()
+        super().__init__("d", parse)
 
     @property
     def refuses(self) -> bool:
         """Whether the port is to be closed."""
-        return any(action.refuse for rule in self._rules.values() for action in rule.actions)
-
-    def add(self, given: list[Json]) -> list[str]:
-        """Add rules, all or none; their ids. Raises RuleError."""
-        rules = [parse(rule) for rule in given]
-        for rule in rules:
-            rule.id = f"d{next(self._numbers)}"
-            self._rules[rule.id] = rule
-        return [rule.id for rule in rules]
-
-    def clear(self) -> None:
-        """Forget all rules; what they hold goes on."""
-        self._rules.clear()
-        self.holds.release()
-
-    def delete(self, rule: str) -> None:
-        """Forget one rule; what it holds goes on. KeyError where there is none."""
-        del self._rules[rule]
-        self.holds.release(rule)
-
-    def as_json(self) -> list[Json]:
-        """The rules as they were given, with what became of them."""
-        counted = {rule.id: {"id": rule.id, "seen": rule.seen, "hits": rule.hits} for rule in self._rules.values()}
-        return [
-            {**rule.given, **counted[rule.id], "spent": rule.is_spent, "held": self.holds.of(rule.id)}
-            for rule in self._rules.values()
-        ]
-
-    def has(self, rule: str) -> bool:
-        """Whether there is such a rule."""
-        return rule in self._rules
+        return any(action.refuse for rule in self.rules.values() for action in rule.actions)
 
     def certificate(self, instance: str) -> CertificateFault | None:
         """What is wrong with the server certificate of this handshake ("" where the client names no instance)."""
-        struck = self._strike(Point.CERTIFICATE, instance)
-        return struck[1].certificate if struck else None
+        struck = self.strike({"at": Point.CERTIFICATE, "instance": instance})
+        if struck is None:
+            return None
+        action: Action = struck[1]
+        return action.certificate
 
     async def meet(self, point: Point, instance: str = "", gone: Callable[[], bool] = lambda: False) -> None:
         """Let happen what the rules say of this point; `gone` says that the client waits no more. Raises CutError."""
-        struck = self._strike(point, instance)
+        struck = self.strike({"at": point, "instance": instance})
         if struck is None:
             return
         rule, action = struck
         await asyncio.sleep(action.delay)
         if action.hold:
-            await self.holds.wait(rule, {"at": point, "instance": instance}, gone)
+            await self.hold(rule, {"at": point, "instance": instance}, gone)
         if action.reset:
             raise CutError(f"{rule}: reset at {point}")
-
-    def _strike(self, point: Point, instance: str) -> tuple[str, Action] | None:
-        """The oldest rule that is due, and its action. Every rule that matches counts the session."""
-        asked = {"at": str(point), "instance": instance}
-        matching = [rule for rule in self._rules.values() if rule.matches(asked)]
-        for rule in matching:
-            rule.seen += 1
-        due = next((rule for rule in matching if rule.is_due()), None)
-        return (due.id, due.strike()) if due else None
 
 
 def parse(given: Json) -> Rule:

@@ -85,7 +85,7 @@ def test_every_error_text_names_its_source(path: Path) -> None:
 
 
 def test_a_text_without_a_source_is_found() -> None:
-    bare = 'async def get():\n    """https://cloud.google.com/x."""\n    raise classic(404, "No such thing.", "notFound")\n'
+    bare = 'async def get():\n    """https://google.com/x."""\n    raise classic(404, "No such thing.", "notFound")\n'
     assert sourceless(bare) == ['3: raise classic(404, "No such thing.", "notFound")']
     assert sourceless(bare.replace("    raise", "    # As recorded in owner/name#12.\n    raise")) == []
     assert sourceless("# Wording ours.\nTEXT = 'x'\n\n\n\n\n\nasync def get():\n    raise modern(400, TEXT)\n") == []

@@ -1,7 +1,6 @@
 """gcloud iam: service accounts, their keys and policies, roles."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from sandbox.tests.clients.gcloud import NEEDED, Gcloud, side_by_side
+from sandbox.tests.clients.gcloud import NEEDED, Gcloud
 from sandbox.tests.running import PROJECT, Sandbox
 
 pytestmark = NEEDED
@@ -139,17 +138,9 @@ def roles(gcloud: Gcloud, sandbox: Sandbox, _: Path) -> None:
     assert permission == {"name": "secretmanager.versions.access", "stage": "GA"}
 
 
-CHAINS = {chain.__name__: chain for chain in (service_accounts, keys, policies, roles)}
+CHAINS = (service_accounts, keys, policies, roles)
 
 
-@pytest.fixture(scope="module")
-def running(
-    gcloud: Gcloud, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[None]]]:
-    with side_by_side(CHAINS.values(), gcloud, sandbox, tmp_path_factory) as futures:
-        yield futures
-
-
-@pytest.mark.parametrize("name", CHAINS)
-def test_gcloud_iam(running: dict[str, Future[None]], name: str) -> None:
-    running[name].result()
+@pytest.mark.parametrize("chain", [chain.__name__ for chain in CHAINS])
+def test_gcloud_iam(running: dict[str, Future[None]], chain: str) -> None:
+    running[chain].result()

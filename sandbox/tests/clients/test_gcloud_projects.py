@@ -1,7 +1,6 @@
 """gcloud projects: the project itself, and its policy with and without conditions."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 import requests
 
 from sandbox.core.documents import Json
-from sandbox.tests.clients.gcloud import NEEDED, Gcloud, side_by_side
+from sandbox.tests.clients.gcloud import NEEDED, Gcloud
 from sandbox.tests.running import NUMBER, PROJECT, Sandbox
 
 pytestmark = NEEDED
@@ -88,20 +87,12 @@ def set_whole(gcloud: Gcloud, policy: Json, file: Path) -> None:
     assert "There were concurrent policy changes." in gcloud.refused("projects set-iam-policy", PROJECT, str(file))
 
 
-CHAINS = {chain.__name__: chain for chain in (the_project, the_policy)}
+CHAINS = (the_project, the_policy)
 
 
-@pytest.fixture(scope="module")
-def running(
-    gcloud: Gcloud, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[None]]]:
-    with side_by_side(CHAINS.values(), gcloud, sandbox, tmp_path_factory) as futures:
-        yield futures
-
-
-@pytest.mark.parametrize("name", CHAINS)
-def test_gcloud_projects(running: dict[str, Future[None]], name: str) -> None:
-    running[name].result()
+@pytest.mark.parametrize("chain", [chain.__name__ for chain in CHAINS])
+def test_gcloud_projects(running: dict[str, Future[None]], chain: str) -> None:
+    running[chain].result()
 
 
 def test_gcloud_loses_a_race_and_wins_the_next(

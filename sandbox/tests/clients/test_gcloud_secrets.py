@@ -1,14 +1,13 @@
 """gcloud secrets: secrets with labels, annotations and aliases, their versions and policies."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from sandbox.core.checksums import crc32c
-from sandbox.tests.clients.gcloud import NEEDED, Gcloud, side_by_side
+from sandbox.tests.clients.gcloud import NEEDED, Gcloud
 from sandbox.tests.running import NUMBER, Sandbox
 
 pytestmark = NEEDED
@@ -94,17 +93,9 @@ def policies(gcloud: Gcloud, sandbox: Sandbox, folder: Path) -> None:
     assert gcloud("secrets get-iam-policy", "gcloud-shared") == removed
 
 
-CHAINS = {chain.__name__: chain for chain in (secrets, versions, policies)}
+CHAINS = (secrets, versions, policies)
 
 
-@pytest.fixture(scope="module")
-def running(
-    gcloud: Gcloud, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[None]]]:
-    with side_by_side(CHAINS.values(), gcloud, sandbox, tmp_path_factory) as futures:
-        yield futures
-
-
-@pytest.mark.parametrize("name", CHAINS)
-def test_gcloud_secrets(running: dict[str, Future[None]], name: str) -> None:
-    running[name].result()
+@pytest.mark.parametrize("chain", [chain.__name__ for chain in CHAINS])
+def test_gcloud_secrets(running: dict[str, Future[None]], chain: str) -> None:
+    running[chain].result()

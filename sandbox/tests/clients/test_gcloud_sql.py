@@ -1,13 +1,12 @@
 """gcloud's sql commands as an operator types them: what each prints, field by field, and what it did."""
 
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from sandbox.core.documents import Json
-from sandbox.tests.clients.gcloud import NEEDED, Gcloud, side_by_side
+from sandbox.tests.clients.gcloud import NEEDED, Gcloud
 from sandbox.tests.emulator.database import manage, note, notes
 from sandbox.tests.running import PROJECT, Sandbox
 
@@ -256,15 +255,6 @@ def catalog(gcloud: Gcloud, _: Sandbox, __: Path) -> None:
 
 
 CHAINS = (changes, backups, creation, stop_and_start, users, clones_and_operations, databases, catalog)
-
-
-@pytest.fixture(scope="module")
-def running(
-    gcloud: Gcloud, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[None]]]:
-    """The chains, side by side."""
-    with side_by_side(CHAINS, gcloud, sandbox, tmp_path_factory) as futures:
-        yield futures
 
 
 @pytest.mark.parametrize("chain", [chain.__name__ for chain in CHAINS])

@@ -7,8 +7,7 @@ import hashlib
 import json
 import os
 from base64 import b64encode
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ from sandbox.tests.running import Sandbox
 
 pytestmark = NEEDED
 BIG = 20_000_000
-WORKERS = 4
 TEXT = b"0123456789"
 
 
@@ -210,7 +208,7 @@ def without_the_role(gcloud: Gcloud, sandbox: Sandbox, folder: Path) -> None:
     ) in refused
 
 
-SCRIPTS = (
+CHAINS = (
     a_bucket_from_creation_to_deletion,
     bindings_on_a_bucket,
     a_big_file_up_and_down,
@@ -221,16 +219,6 @@ SCRIPTS = (
 )
 
 
-@pytest.fixture(scope="module")
-def running(
-    gcloud: Gcloud, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[None]]]:
-    """The scripts, each with a folder of its own."""
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        folders = {script: tmp_path_factory.mktemp(script.__name__) for script in SCRIPTS}
-        yield {script.__name__: pool.submit(script, gcloud, sandbox, folders[script]) for script in SCRIPTS}
-
-
-@pytest.mark.parametrize("name", [script.__name__ for script in SCRIPTS])
-def test_gcloud_storage(running: dict[str, Future[None]], name: str) -> None:
-    running[name].result()
+@pytest.mark.parametrize("chain", [chain.__name__ for chain in CHAINS])
+def test_gcloud_storage(running: dict[str, Future[None]], chain: str) -> None:
+    running[chain].result()
