@@ -20,5 +20,5 @@ def running(
     request: pytest.FixtureRequest, gcloud: Gcloud, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[None]]]:
     """The chains of commands (CHAINS) of a file, under way."""
-    with side_by_side(request.module.CHAINS.values(), gcloud, sandbox, tmp_path_factory) as futures:
+    with side_by_side(request.module.CHAINS, gcloud, sandbox, tmp_path_factory) as futures:
         yield futures

@@ -62,6 +62,9 @@ def test_a_program_is_known_by_a_path_below_a_folder(tmp_path: Path) -> None:
     log.touch()
     with subprocess.Popen(["tail", "-f", str(log)]) as other:
         try:
+            # Linux wakes the parent a moment before the child's command line is there.
+            while not Path(f"/proc/{other.pid}/cmdline").read_bytes():
+                time.sleep(0.01)
             assert processes.find_program("tail", tmp_path / "default") == []
             assert processes.find_program("tail", tmp_path) == [other.pid]
         finally:
