@@ -121,6 +121,11 @@ def skips(lines: list[str]) -> list[str]:
     return [line for line in lines if line.startswith("SKIPPED [")]
 
 
+def figures(lines: list[str]) -> list[str]:
+    """What tests measured and print as such."""
+    return [line for line in lines if line.startswith("[load] ")]
+
+
 class Runner:
     """Runs stages two at a time and knows which are under way (for the live line and for stopping)."""
 
@@ -174,6 +179,8 @@ class Runner:
             lines = outcome.stage.log.read_text(errors="replace").splitlines()
             for skip in skips(lines):
                 self.console.print(Text(f"    {skip}", style="yellow"))
+            for figure in figures(lines):
+                self.console.print(Text(f"    {figure}"))
             if outcome.ok:
                 return
             self.console.print(Text("\n".join(f"    {line}" for line in lines[-TAIL:])))

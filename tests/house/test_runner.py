@@ -43,6 +43,14 @@ def test_what_is_skipped_is_said() -> None:
     assert "NOT TESTED: no gcloud here" in said.getvalue()
 
 
+def test_what_is_measured_is_said() -> None:
+    said = io.StringIO()
+    stage = Stage("s", "s", ("sh", "-c", "echo '[load] 200 clients at once: 900 calls/s'; echo other"))
+    assert run_all([stage], Console(file=said))[0].ok
+    assert "[load] 200 clients at once" in said.getvalue()
+    assert "other" not in said.getvalue()
+
+
 def test_no_tests_are_a_failure() -> None:
     assert counted(0, 0, 0, 0, 0) == (0, 1, 0)
     assert count(Stage("without-results", "s", (), junit=True), 0) == (0, 1, 0)
