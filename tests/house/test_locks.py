@@ -77,3 +77,13 @@ def test_rules_notice() -> None:
     assert ADDRESS.search(good) is None
     assert IMAGE.findall("a: ghcr.io/mlflow/mlflow:v2.22.0 and gcr.io/x/y@sha256:" + digest)
     assert not IMAGE.findall("http://127.0.0.1:5000/x roles/storage.objectUser download.docker.com/linux")
+
+
+def test_mlflows_client_in_the_tests_is_of_the_version_that_is_installed() -> None:
+    pinned = {
+        "roles/tracking_server/defaults/main.yml": r"^tracking_server_mlflow_image: .*:v(\S+)$",
+        "sandbox/machine/images/mlflow/requirements.in": r"^mlflow==(\S+)$",
+        "requirements/dev.txt": r"^mlflow-skinny==(\S+)",
+    }
+    versions = {re.findall(pattern, (ROOT / path).read_text(), re.MULTILINE)[0] for path, pattern in pinned.items()}
+    assert len(versions) == 1, versions
