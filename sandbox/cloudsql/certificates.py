@@ -7,6 +7,8 @@ import base64
 import datetime as dt
 import hashlib
 import re
+import ssl
+import tempfile
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -21,6 +23,7 @@ YEARS = dt.timedelta(days=3650)
 CLOCK_SKEW = dt.timedelta(minutes=1)
 EXPIRED_SINCE = CLOCK_SKEW / 2
 MAX_COMMON_NAME = 64
+GOOGLE = "Google, Inc"
 # Carries the e-mail whose access token came with the request for the certificate (IAM database login). Our own OID arc.
 LOGIN_PRINCIPAL = x509.ObjectIdentifier("1.3.6.1.4.1.59999.1")
 
@@ -33,13 +36,17 @@ class Authority:
     certificate: x509.Certificate
 
     @classmethod
-    def create(cls, common_name: str) -> "Authority":
-        """A new CA."""
+    def create(
+        cls, common_name: str, organization: str = GOOGLE, permitted: x509.NameConstraints | None = None
+    ) -> "Authority":
+        """A new CA; `permitted` are the names that it can vouch for, where those are not all."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = _name(common_name)
+        subject = _name(common_name, organization)
         builder = _builder(subject, subject, key.public_key(), key.public_key(), YEARS)
         usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        if permitted:
+            builder = builder.add_extension(permitted, critical=True)
         return cls(key, builder.add_extension(usage, critical=True).sign(key, hashes.SHA256()))
 
     @classmethod
@@ -128,11 +135,19 @@ def key_pem(key: ec.EllipticCurvePrivateKey) -> str:
     ).decode()
 
 
-def _name(common_name: str) -> x509.Name:
+def load_chain(context: ssl.SSLContext, key: ec.EllipticCurvePrivateKey, *chain: x509.Certificate) -> None:
+    """Give a context its key and certificates, which it reads from a file (0600, gone at once) only."""
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(key_pem(key) + "".join(pem(certificate) for certificate in chain))
+        file.flush()
+        context.load_cert_chain(file.name)
+
+
+def _name(common_name: str, organization: str = GOOGLE) -> x509.Name:
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "US"),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Google, Inc"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
             x509.NameAttribute(NameOID.COMMON_NAME, common_name),
         ]
     )

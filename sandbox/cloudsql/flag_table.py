@@ -26,6 +26,10 @@ class Flag:
     parameter: bool = True
 
 
+SEVERITIES = (
+    *("debug5", "debug4", "debug3", "debug2", "debug1"),
+    *("info", "notice", "warning", "error", "log", "fatal", "panic"),
+)
 TABLE = (
     Flag("cloudsql.iam_authentication", "BOOLEAN", restart=True, parameter=False),
     Flag("cloudsql.logical_decoding", "BOOLEAN", restart=True, parameter=False),
@@ -92,38 +96,12 @@ TABLE = (
     Flag(
         "log_min_error_statement",
         "STRING",
-        values=(
-            "debug5",
-            "debug4",
-            "debug3",
-            "debug2",
-            "debug1",
-            "info",
-            "notice",
-            "warning",
-            "error",
-            "log",
-            "fatal",
-            "panic",
-        ),
+        values=SEVERITIES,
     ),
     Flag(
         "log_min_messages",
         "STRING",
-        values=(
-            "debug5",
-            "debug4",
-            "debug3",
-            "debug2",
-            "debug1",
-            "info",
-            "notice",
-            "warning",
-            "error",
-            "log",
-            "fatal",
-            "panic",
-        ),
+        values=SEVERITIES,
     ),
     Flag("log_statement", "STRING", values=("none", "ddl", "mod", "all")),
     Flag("log_temp_files", "INTEGER", minimum=-1, maximum=2147483647),

@@ -106,6 +106,9 @@ class Operations:
         try:
             if fate.error is None or fate.after:
                 await work()
+        except BaseException:
+            self._fates.pop(operation["name"], None)
+            raise
         finally:
             self._acting.discard(instance)
         return self._done(operation, _errors(fate.error))

@@ -4,13 +4,11 @@ The server certificate is chosen by SNI (the instance's DNS name, or PROJECT:INS
 names all instances without SNI), the instance by the issuer of the client's certificate, which the state keeps.
 """
 
-import contextlib
 import ssl
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from sandbox.cloudsql import certificates
 from sandbox.cloudsql.data_plane_faults import CertificateFault
@@ -85,14 +83,15 @@ class Contexts:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.num_tickets = 0
         context.verify_mode = ssl.CERT_REQUIRED
-        with _temporary_file(self._chain(shown, fault)) as path:
-            context.load_cert_chain(path)
+        certificates.load_chain(context, *self._chain(shown, fault))
         for record in records:
             context.load_verify_locations(cadata=record["client_ca"]["certificate"])
         return context
 
-    def _chain(self, shown: list[Json], fault: CertificateFault | None) -> str:
-        """Key, certificate and CA as PEM."""
+    def _chain(
+        self, shown: list[Json], fault: CertificateFault | None
+    ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate, x509.Certificate]:
+        """Key, certificate and CA."""
         # What Certificate Authority Service signs names the instance by its DNS name alone.
         label = self._label(shown[0]) if shown and ca_mode(shown[0]) == INTERNAL_CA else ""
         names = [dns_name(record) for record in shown] or ["sandbox.sql.goog"]
@@ -100,19 +99,10 @@ class Contexts:
         if fault is CertificateFault.FOREIGN:
             authority = certificates.Authority.create("Google Cloud SQL Server CA")
         key, certificate = authority.issue_server(label, names, expired=fault is CertificateFault.EXPIRED)
-        return certificates.key_pem(key) + certificates.pem(certificate) + certificates.pem(authority.certificate)
+        return key, certificate, authority.certificate
 
     def _instances(self) -> list[Json]:
         return [record for _, record in self._store.items(INSTANCES)]
 
     def _label(self, record: Json) -> str:
         return f"{self._settings.project}:{record['name']}"
-
-
-@contextlib.contextmanager
-def _temporary_file(text: str) -> Iterator[Path]:
-    """ssl.SSLContext reads its certificate and key from a file only."""
-    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
-        file.write(text)
-        file.flush()
-        yield Path(file.name)

@@ -144,6 +144,12 @@ class Sandbox:
             self.operator.bind(role, email)
         return Client(self.url, self.key_of(email))
 
+    def holder_of(self, role: str) -> Client:
+        """An account that holds a new custom role of the project, with no permission in it yet, and nothing else."""
+        self.operator.bind("roles/iam.roleAdmin", self.operator.email)
+        self.operator.must("POST", "roles", {"roleId": role, "role": {"includedPermissions": []}})
+        return self.account(f"holder-of-{role}", f"projects/{PROJECT}/roles/{role}")
+
     def key_of(self, email: str) -> Json:
         """A new key of an account."""
         key = self.operator.must("POST", f"serviceAccounts/{email}/keys", {})

@@ -172,7 +172,10 @@ def test_it_leads_nowhere_else(sandbox: Sandbox, host: str) -> None:
     assert said in str(refused.value)
 
 
-@pytest.mark.skipif(CURL is None, reason="NOT TESTED: curl is not installed")
+@pytest.mark.skipif(
+    CURL is None,
+    reason="NOT TESTED: curl is not installed here, so nobody has seen whether it shows why a host is refused",
+)
 def test_curl_says_why(hosts: dict[str, str]) -> None:
     command = [str(CURL), "--silent", "--show-error", "--verbose", "https://pypi.org/simple/"]
     done = subprocess.run(command, env=hosts, capture_output=True, text=True, check=False, timeout=20)

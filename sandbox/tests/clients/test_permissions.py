@@ -41,11 +41,7 @@ def others(sandbox: Sandbox) -> Generic:
 
 
 def _holder(sandbox: Sandbox, role: str) -> Generic:
-    operator = sandbox.operator
-    operator.bind("roles/iam.roleAdmin", operator.email)
-    operator.must("POST", "roles", {"roleId": role, "role": {"includedPermissions": []}})
-    account = sandbox.account(f"holder-of-{role}", f"projects/{PROJECT}/roles/{role}")
-    return Generic(sandbox.url, sandbox.key_of(account.email))
+    return Generic(sandbox.url, sandbox.key_of(sandbox.holder_of(role).email))
 
 
 def _label(route: Route) -> str:

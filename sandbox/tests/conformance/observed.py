@@ -40,6 +40,7 @@ class ObservedDispatcher(Dispatcher):
         response = await super().__call__(request)
         path, _, query = request.raw_path.partition("?")
         exchange = Exchange(request.method, path, query, sent, response.status, _received(response))
+        self.file.touch(mode=0o600)
         with self.file.open("a") as file:
             file.write(json.dumps(asdict(exchange)) + "\n")
         return response

@@ -23,20 +23,13 @@ ALL = sorted({route.permission or "" for route in TABLE})
 @pytest.fixture(scope="module")
 def one(sandbox: Sandbox) -> Client:
     """An account whose custom role `one` holds a single permission."""
-    return _holder(sandbox, "one")
+    return sandbox.holder_of("one")
 
 
 @pytest.fixture(scope="module")
 def others(sandbox: Sandbox) -> Client:
     """An account whose custom role `others` holds all permissions but one."""
-    return _holder(sandbox, "others")
-
-
-def _holder(sandbox: Sandbox, role: str) -> Client:
-    operator = sandbox.operator
-    operator.bind("roles/iam.roleAdmin", operator.email)
-    operator.must("POST", "roles", {"roleId": role, "role": {"includedPermissions": []}})
-    return sandbox.account(f"holder-of-{role}", f"projects/{PROJECT}/roles/{role}")
+    return sandbox.holder_of("others")
 
 
 def _path(route: Route) -> str:
