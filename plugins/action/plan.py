@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.mlflow_ops.gcp.plugins.plugin_utils.live_action import LiveAction
 
 
-class ActionModule(ActionBase):
-    """Runs the module where the task runs, and shows its plans."""
+class ActionModule(LiveAction):
+    """Runs the module where the task runs, with live lines, and shows its plans."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The module's own result."""
-        super().run(tmp, task_vars)
-        result: dict[str, Any] = self._execute_module(task_vars=task_vars)
+        result = super().run(tmp, task_vars)
         if self._task.diff and not self._task.no_log:
             for plan in result.get("plans", []):
                 for line in lines(plan):

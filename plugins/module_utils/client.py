@@ -7,10 +7,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import NotFoundError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.progress import Progress
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import Clock, JsonObject, Session
 
 T = TypeVar("T")
@@ -28,7 +30,21 @@ class Google:
         self.project = project
         self._reads: dict[object, Future[Any]] = {}
         self._lock = threading.Lock()
+        self._turns: dict[object, threading.Lock] = {}
+        self._announced: dict[object, dict[str, None]] = {}
         self.writes = 0
+        self.notes: list[str] = []
+        """What the user should know besides the plan: what was resumed, what Google warns about."""
+
+    @property
+    def session(self) -> Session:
+        """What sends the requests."""
+        return self._session
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """Base address of each API."""
+        return self._endpoints
 
     @property
     def account(self) -> str:
@@ -39,6 +55,11 @@ class Google:
     def clock(self) -> Clock:
         """Time and chance, shared with the session."""
         return self._session.clock
+
+    @property
+    def progress(self) -> Progress:
+        """Tells a person what is waited for, shared with the session."""
+        return self._session.progress
 
     @property
     def key_id(self) -> str:
@@ -85,6 +106,25 @@ class Google:
                 future.set_exception(error)
         result: T = future.result()
         return result
+
+    def turn(self, key: object) -> AbstractContextManager[bool]:
+        """A block that only one thread of the process is in, for what Google does one at a time."""
+        with self._lock:
+            return self._turns.setdefault(key, threading.Lock())
+
+    def announce(self, listing: object, name: str) -> None:
+        """Say that an object of a listing will be read, so that those who read many can ask for all at once."""
+        with self._lock:
+            self._announced.setdefault(listing, {})[name] = None
+
+    def asks_for_many(self, listing: object) -> bool:
+        """Whether more than one object of the listing will be read."""
+        return len(self.announced(listing)) > 1
+
+    def announced(self, listing: object) -> list[str]:
+        """The objects of the listing that will be read."""
+        with self._lock:
+            return list(self._announced.get(listing, ()))
 
     def forget(self) -> None:
         """Let the next ``once`` read again."""

@@ -9,6 +9,7 @@ instance's operations are listed, and one in flight (ours after a crash, or some
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google, segment
@@ -16,15 +17,22 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     BusyError,
     NotFoundError,
     OperationFailedError,
+    PermissionDeniedError,
     StateChangedError,
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.operations import wait_until
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import ParentAbsentError, Reference
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import JsonObject
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.variables import setting
 
 API = "sql"
 SERVICE = "sqladmin.googleapis.com"
-CHILD_TIMEOUT = 1200.0
+INSTANCES = "instances"
+_UNSAID = "no reason given"
+# Seconds. A creation takes 5 to 15 minutes, with a shared core up to 25 (terraform-google-sql-db, pull request 425),
+# and whatever carries data along may take as long.
+_TIMEOUT = 1200.0
+_TIMEOUTS = dict.fromkeys(("CREATE", "CLONE", "BACKUP_VOLUME", "RESTORE_VOLUME", "MAJOR_VERSION_UPGRADE"), 2700.0)
 
 
 def project_path(google: Google) -> str:
@@ -38,8 +46,42 @@ def instance_path(google: Google, instance: str) -> str:
 
 
 def read_instance(google: Google, instance: str) -> JsonObject | None:
-    """The instance, or None; one request for all who ask."""
-    return google.once(("instance", instance), lambda: google.find(API, instance_path(google, instance)))
+    """The instance, or None; one request for all who ask, and where many instances are asked for, one for all."""
+
+    def read() -> JsonObject | None:
+        if google.asks_for_many(INSTANCES):
+            listed = google.once(INSTANCES, lambda: list_instances(google))
+            if listed is not None and (instance in listed.found or listed.complete):
+                return listed.found.get(instance)
+        return google.find(API, instance_path(google, instance))
+
+    return google.once(("instance", instance), read)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A project's instances by name; not complete where Google could not ask a region: one missing is unknown then."""
+
+    found: dict[str, JsonObject]
+    complete: bool
+
+
+def list_instances(google: Google) -> Listing | None:
+    """All instances of the project, or None if the caller may read single ones only."""
+    found: dict[str, JsonObject] = {}
+    complete = True
+    page: dict[str, object] = {}
+    while True:
+        try:
+            reply = google.get(API, f"{project_path(google)}/instances", **page)
+        except PermissionDeniedError:
+            return None
+        found |= {item["name"]: item for item in reply.get("items", [])}
+        # Such as REGION_UNREACHABLE.
+        complete = complete and not reply.get("warnings")
+        if not (token := reply.get("nextPageToken")):
+            return Listing(found, complete)
+        page = {"pageToken": token}
 
 
 def instance_reference(instance: str) -> Reference:
@@ -79,11 +121,21 @@ def running_operations(google: Google, instance: str) -> list[JsonObject]:
     return [operation for operation in reply.get("items", []) if operation.get("status") != "DONE"]
 
 
-def wait_for_others(google: Google, instance: str, timeout: float) -> bool:
-    """Wait for operations in flight; true if there were any. An error inside them is theirs, not ours."""
+def wait_for_others(google: Google, instance: str, timeout: float | None = None) -> bool:
+    """Wait for operations in flight; true if there were any. An error inside them is theirs, and noted.
+
+    :param timeout: seconds, or None for what the operation's kind may take.
+    """
     found = running_operations(google, instance)
     for operation in found:
-        _wait(google, operation, timeout)
+        resumed = f"resumed {_adopted(operation)}"
+        note = f"instance {instance}: {resumed}"
+        google.notes.append(note)
+        with google.progress.waiting(resumed, at_once=True):
+            seen = _wait(google, operation, timeout)
+        if failure := failure_of(seen):
+            google.notes.remove(note)
+            google.notes.append(f"{note}, which failed: {failure}")
     return bool(found)
 
 
@@ -95,36 +147,51 @@ def write(
     *,
     body: JsonObject | None = None,
     params: Mapping[str, object] | None = None,
-    timeout: float = CHILD_TIMEOUT,
+    timeout: float | None = None,
 ) -> None:
-    """Send one write to an instance and wait until its operation is over.
+    """Send one write to an instance, one at a time, and wait until its operation is over.
 
+    :param timeout: seconds, or None for what the operation's kind may take.
     :raises StateChangedError: another operation was in flight; it is over now, so read and plan again.
     :raises OperationFailedError: the operation ended with an error inside.
     """
-    if wait_for_others(google, instance, timeout):
-        raise StateChangedError(f"another operation ran on instance {instance}")
-    try:
-        operation = google.write(method, API, path, body, params)
-    except BusyError as error:
+    with google.turn(instance_reference(instance)):
         if wait_for_others(google, instance, timeout):
-            raise StateChangedError(str(error)) from error
-        raise
-    if operation.get("status") != "DONE":
-        operation = _wait(google, operation, timeout)
+            raise StateChangedError(f"another operation ran on instance {instance}")
+        try:
+            operation = google.write(method, API, path, body, params)
+        except BusyError as error:
+            if wait_for_others(google, instance, timeout):
+                raise StateChangedError(str(error)) from error
+            raise
+        if operation.get("status") != "DONE":
+            kind = operation.get("operationType", "operation")
+            with google.progress.waiting(f"{kind}, operation {operation['name']}"):
+                operation = _wait(google, operation, timeout)
+    if warning := operation.get("apiWarning"):
+        google.notes.append(f"{describe({'targetId': instance, **operation})}: Google warns: {_said(warning)}")
     raise_for_errors(operation, instance)
 
 
-def _wait(google: Google, operation: JsonObject, timeout: float) -> JsonObject:
+def _wait(google: Google, operation: JsonObject, timeout: float | None) -> JsonObject:
     project = operation.get("targetProject") or google.project
     path = f"v1/projects/{segment(project)}/operations/{segment(operation['name'])}"
+    limit = _TIMEOUTS.get(str(operation.get("operationType")), _TIMEOUT) if timeout is None else timeout
     return wait_until(
         lambda: google.get(API, path),
         lambda seen: bool(seen.get("status") == "DONE"),
         describe(operation),
-        timeout,
+        limit,
         google.clock,
+        way_out=f"run again to wait for it; how long a run waits is {setting('sql_instance', 'timeout')}",
     )
+
+
+def _adopted(operation: Mapping[str, Any]) -> str:
+    """An operation that this run did not start: which, whose, since when."""
+    user, when = operation.get("user"), operation.get("startTime") or operation.get("insertTime")
+    started = ", started" + (f" by {user}" if user else "") + (f" at {when}" if when else "")
+    return f"operation {operation['name']} ({operation.get('operationType', 'of unknown kind')}){started}"
 
 
 def describe(operation: Mapping[str, Any]) -> str:
@@ -134,14 +201,23 @@ def describe(operation: Mapping[str, Any]) -> str:
     return f"{kind} of Cloud SQL instance {operation.get('targetId', '?')} (operation {operation.get('name')}{who})"
 
 
+def failure_of(operation: Mapping[str, Any]) -> str:
+    """Why an operation that is DONE failed: only its errors tell. Their message may be missing."""
+    if "error" not in operation:
+        return ""
+    found = (operation["error"] or {}).get("errors") or []
+    return "; ".join(_said(error) for error in found if isinstance(error, dict)) or _UNSAID
+
+
 def raise_for_errors(operation: JsonObject, instance: str) -> None:
-    """A failed operation is DONE too: only its errors tell. Their message may be missing."""
-    found = [error for error in operation.get("error", {}).get("errors", []) if isinstance(error, dict)]
-    if not found and "error" not in operation:
-        return
-    texts = [": ".join(str(e[key]) for key in ("code", "message") if e.get(key)) or "no reason given" for e in found]
-    described = describe({"targetId": instance, **operation})
-    raise OperationFailedError(
-        f"{described} failed: {'; '.join(texts) or 'no reason given'}; see `gcloud sql operations describe "
-        f"{operation.get('name')}`, put right what it names, and run again"
-    )
+    """Raise OperationFailedError for an operation that failed."""
+    if failure := failure_of(operation):
+        raise OperationFailedError(
+            f"{describe({'targetId': instance, **operation})} failed: {failure}; see `gcloud sql operations describe "
+            f"{operation.get('name')}`, put right what it names, and run again"
+        )
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    """Google's code and message, either of which may be missing, in one line."""
+    return " ".join(": ".join(str(error[key]) for key in ("code", "message") if error.get(key)).split()) or _UNSAID

@@ -10,7 +10,11 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils import cloud_sql
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_fields import settings_as_options
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_user import list_users
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import InstanceNotRunningError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_values import wrong_name
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    InstanceNotRunningError,
+    RefusedError,
+)
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import JsonObject
 
 NOTHING: dict[str, Any] = {"instance": None, "databases": [], "users": [], "as_variables": {}}
@@ -19,7 +23,12 @@ _GOOGLES_OWN = {"postgres", "cloudsqladmin"}
 
 
 def read_all(google: Google, name: str) -> dict[str, Any]:
-    """The instance (None if absent), its databases and users (None if it is stopped, when Google does not tell)."""
+    """The instance (None if absent), its databases and users (None if it is stopped, when Google does not tell).
+
+    :raises RefusedError: no instance can have that name.
+    """
+    if problem := wrong_name(name, google.project):
+        raise RefusedError(problem)
     instance = cloud_sql.read_instance(google, name)
     if instance is None:
         return NOTHING

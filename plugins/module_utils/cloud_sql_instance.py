@@ -4,39 +4,42 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils import cloud_sql, plans
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils import cloud_sql, cloud_sql_rules, plans
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_fields import (
-    FIELDS,
-    field_changes,
-    flag_changes,
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_changes import (
+    FLAG,
+    creation_fields,
     insert_body,
+    instance_changes,
     patches,
-    settings_of,
-    wanted_value,
 )
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_fields import cidr, settings_of
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_flags import (
+    Catalog,
+    flag_changes,
+    read_catalog,
+    wrong_flags,
+)
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_options import SETTINGS
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_values import wrong_name, wrong_settings
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     AlreadyExistsError,
     GoogleError,
     InvalidRequestError,
-    NotFoundError,
     RefusedError,
+    StateChangedError,
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import BlastRadius, Change, Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
-    ABSENT,
     STATE,
     Observed,
     Presence,
     Resource,
 )
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import JsonObject
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.variables import setting
 
 _ALLOW_RESTART = f"this restarts the database: set {setting('sql_instance', 'allow_restart')} to true when that is fine"
@@ -46,44 +49,13 @@ _CHOICES = (
     ("database_version", "database_version", "one of https://cloud.google.com/sql/docs/postgres/db-versions"),
     ("region", "region", "one of https://cloud.google.com/sql/docs/postgres/locations"),
 )
-_BUSY_STATES = {"PENDING_CREATE", "PENDING_DELETE", "MAINTENANCE"}
+_PENDING_CREATE = "PENDING_CREATE"
+_BUSY_STATES = {_PENDING_CREATE, "PENDING_DELETE", "MAINTENANCE"}
 
-
-_BACKUP: dict[str, Any] = {
-    "enabled": {"type": "bool"},
-    "start_time": {"type": "str"},
-    "point_in_time_recovery_enabled": {"type": "bool"},
-    "retained_backups": {"type": "int"},
-    "transaction_log_retention_days": {"type": "int"},
-}
-_NETWORK: dict[str, Any] = {"name": {"type": "str"}, "value": {"type": "str", "required": True}}
-_IP: dict[str, Any] = {
-    "ipv4_enabled": {"type": "bool"},
-    "authorized_networks": {"type": "list", "elements": "dict", "options": _NETWORK},
-    "ssl_mode": {
-        "type": "str",
-        "choices": ["ALLOW_UNENCRYPTED_AND_ENCRYPTED", "ENCRYPTED_ONLY", "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"],
-    },
-    "private_network": {"type": "str"},
-}
-_SETTINGS: dict[str, Any] = {
-    "database_version": {"type": "str"},
-    "region": {"type": "str"},
-    "edition": {"type": "str", "choices": ["ENTERPRISE", "ENTERPRISE_PLUS"]},
-    "tier": {"type": "str"},
-    "data_disk_size_gb": {"type": "int"},
-    "data_disk_type": {"type": "str", "choices": ["PD_SSD", "PD_HDD", "HYPERDISK_BALANCED"]},
-    "storage_auto_resize": {"type": "bool"},
-    "storage_auto_resize_limit_gb": {"type": "int"},
-    "availability_type": {"type": "str", "choices": ["ZONAL", "REGIONAL"]},
-    "activation_policy": {"type": "str", "choices": ["ALWAYS", "NEVER"]},
-    "backup_configuration": {"type": "dict", "options": _BACKUP},
-    "database_flags": {"type": "dict"},
-    "ip_configuration": {"type": "dict", "options": _IP},
-    "connector_enforcement": {"type": "str", "choices": ["NOT_REQUIRED", "REQUIRED"]},
-    "user_labels": {"type": "dict"},
-    "deletion_protection_enabled": {"type": "bool"},
-}
+# Google's default, https://cloud.google.com/sql/docs/postgres/backup-recovery/final-backup.
+_FINAL_BACKUP_DAYS, _LONGEST_FINAL_BACKUP = 30, 365
+_FINAL_BACKUP = "final_backup_retention_days"
+_ANYWHERE = "0.0.0.0/0"
 
 
 class SqlInstance(Resource):
@@ -94,11 +66,13 @@ class SqlInstance(Resource):
     SPEC: ClassVar[dict[str, Any]] = {
         "name": {"type": "str", "required": True},
         "state": STATE,
-        **_SETTINGS,
-        "on_create": {"type": "dict", "options": _SETTINGS},
+        **SETTINGS,
+        "on_create": {"type": "dict", "options": SETTINGS},
         "allow_restart": {"type": "bool", "default": False},
         "confirm_delete": {"type": "str"},
-        "timeout": {"type": "int", "default": 2700},
+        "final_backup": {"type": "bool", "default": True},
+        "final_backup_retention_days": {"type": "int", "default": _FINAL_BACKUP_DAYS},
+        "timeout": {"type": "int"},
     }
 
     @property
@@ -106,57 +80,68 @@ class SqlInstance(Resource):
         return str(self.params["name"])
 
     def check(self) -> None:
-        if not re.fullmatch(r"[a-z]([-a-z0-9]{0,96}[a-z0-9])?", self.name):
-            raise RefusedError(
-                f"name {self.name!r}: an instance's name starts with a letter and holds lower-case letters, digits "
-                f"and hyphens, 98 characters at most: correct {setting(self.MODULE, 'name')}"
-            )
+        if problem := wrong_name(self.name, self.project):
+            raise RefusedError(problem)
         for settings in (self.params, self.params.get("on_create") or {}):
-            self._check_settings(settings)
+            if problems := list(wrong_settings(settings, self.name)):
+                raise RefusedError("; ".join(problems))
+        days, timeout = self.params.get("final_backup_retention_days"), self.params.get("timeout")
+        if days is not None and not 1 <= days <= _LONGEST_FINAL_BACKUP:
+            raise RefusedError(
+                f"final_backup_retention_days {days} of instance {self.name}: Google keeps a final backup for 1 to "
+                f"{_LONGEST_FINAL_BACKUP} days: correct it, or set final_backup to false"
+            )
+        if timeout is not None and timeout < 1:
+            raise RefusedError(f"timeout {timeout} of instance {self.name}: write the seconds to wait, 1 or more")
 
-    def _check_settings(self, settings: Mapping[str, Any]) -> None:
-        tier = settings.get("tier")
-        if tier is not None and not re.fullmatch(r"db-[A-Za-z0-9-]+", tier):
-            raise RefusedError(
-                f"tier {tier!r} of instance {self.name} {_strange(tier)}, and Google's tiers are plain ASCII such as "
-                f"db-f1-micro or db-custom-2-7680: type {setting(self.MODULE, 'tier')} anew, do not copy it"
-            )
-        version = settings.get("database_version")
-        if version is not None and not re.fullmatch(r"POSTGRES_(9_6|\d+)", version):
-            raise RefusedError(
-                f"database_version {version!r} of instance {self.name}: only PostgreSQL is managed here, such as "
-                f"POSTGRES_14: correct {setting(self.MODULE, 'database_version')}"
-            )
-        for flag, value in (settings.get("database_flags") or {}).items():
-            if isinstance(value, bool):
-                raise RefusedError(
-                    f"database_flags.{flag} of instance {self.name}: YAML reads on and off as booleans: write the "
-                    "value in quotes, 'on' or 'off'"
-                )
+    def announce(self, google: Google) -> None:
+        google.announce(cloud_sql.INSTANCES, self.name)
 
     def read(self, google: Google) -> Observed:
         body = cloud_sql.read_instance(google, self.name)
-        if body is None:
-            return ABSENT
         about: dict[str, Any] = {}
-        if flag_changes(self.params, body):
-            about["flags"] = _known_flags(google, str(body.get("databaseVersion", "")))
+        version = self.params.get("database_version") if body else self._new().get("database_version")
+        flagged = flag_changes(self.params, body) if body else self._new().get("database_flags")
+        if flagged and not self.wants_absence:
+            about["flags"] = read_catalog(google, str(version or (body or {}).get("databaseVersion", "")))
+        if body is None:
+            return Observed(Presence.ABSENT, about=about)
         return Observed(Presence.PRESENT, body, about)
 
     def plan(self, observed: Observed) -> Plan:
         if self.wants_absence:
             return self._plan_absence(observed)
         if not observed.exists:
-            return self._plan_creation()
-        body = observed.body
-        changes = field_changes(self.params, body)
-        changes += flag_changes(self.params, body, observed.about.get("flags"))
-        changes += plans.managed_keys(
-            "user_labels", self.params.get("user_labels"), settings_of(body).get("userLabels")
+            return self._plan_creation(observed)
+        body, catalog = observed.body, observed.about.get("flags") or {}
+        if body.get("state") == "FAILED":
+            return Plan(self.MODULE, self.name, plans.Action.REFUSE, problems=(self._failed(),))
+        changes = instance_changes(self.params, body) + flag_changes(self.params, body, catalog)
+        state = cloud_sql_rules.state_of(body)
+        version = self.params.get("database_version") or str(body.get("databaseVersion"))
+        possible = [change for change in changes if not change.refusal]
+        problems = self._problems(possible, cloud_sql_rules.after(state, self.params), catalog, version)
+        gated = cloud_sql_rules.hold_back([self._gate(change) for change in changes], state)
+        return plans.update(self.MODULE, self.name, gated, _dangers(gated), problems)
+
+    def _failed(self) -> str:
+        return (
+            f"Google says that instance {self.name} is FAILED, by its creation or by maintenance: see `gcloud sql "
+            f"operations list --instance={self.name}`; if its creation failed, delete it, with "
+            f"mlflow_ops.gcp.sql_instance (state: absent, confirm_delete: {self.name}, final_backup: false), and run "
+            "again"
         )
-        gated = [self._gate(change) for change in changes]
-        warnings = [] if body.get("state") != "FAILED" else [f"Google says that instance {self.name} is FAILED"]
-        return plans.update(self.MODULE, self.name, gated, warnings)
+
+    def is_being_made(self, observed: Observed) -> bool:
+        return bool(observed.body.get("state") == _PENDING_CREATE)
+
+    def _problems(self, changes: list[Change], wanted: Mapping[str, Any], catalog: Catalog, version: str) -> list[str]:
+        """What of this Google would refuse."""
+        flags = [change for change in changes if change.field.startswith(FLAG)]
+        return [
+            *cloud_sql_rules.broken(wanted, [change.field for change in changes]),
+            *wrong_flags(flags, catalog, version),
+        ]
 
     def _gate(self, change: Change) -> Change:
         if change.refusal or change.blast_radius is not BlastRadius.RESTARTS or self.params["allow_restart"]:
@@ -167,48 +152,54 @@ class SqlInstance(Resource):
         if not observed.exists or observed.body.get("state") == "PENDING_DELETE":
             return plans.nothing(self.MODULE, self.name)
         refusal = plans.confirm_refusal(self.name, self.params.get("confirm_delete"))
-        if settings_of(observed.body).get("deletionProtectionEnabled"):
+        # One whose creation failed can't be changed any more; whether it is protected is Google's to say.
+        if settings_of(observed.body).get("deletionProtectionEnabled") and observed.body.get("state") != "FAILED":
             refusal = (
                 f"the instance {self.name} is protected against deletion: set deletion_protection_enabled: false in a "
                 "run of its own first"
             )
-        return plans.delete(self.MODULE, self.name, BlastRadius.DESTROYS, refusal)
+        plan = plans.delete(self.MODULE, self.name, BlastRadius.DESTROYS, refusal)
+        if refusal or not self.params["final_backup"]:
+            return plan
+        days = self.params["final_backup_retention_days"]
+        final = Change(_FINAL_BACKUP, None, days, "a last backup is made, and kept for so many days")
+        return replace(plan, changes=(*plan.changes, final))
 
     def _new(self) -> dict[str, Any]:
         """The settings of an instance that is yet to be made."""
-        return plans.overlay(self.params.get("on_create"), {option: self.params.get(option) for option in _SETTINGS})
+        return plans.overlay(self.params.get("on_create"), {option: self.params.get(option) for option in SETTINGS})
 
-    def _plan_creation(self) -> Plan:
+    def _plan_creation(self, observed: Observed) -> Plan:
         wanted = self._new()
-        fields = {field.option: value for field in FIELDS if (value := wanted_value(wanted, field)) is not None}
-        # Newer versions default to an edition that refuses small tiers, and auto-resize differs by the asker.
-        fields.setdefault("edition", "ENTERPRISE")
-        fields.setdefault("storage_auto_resize", True)
-        for option in ("database_flags", "user_labels"):
-            given = {key: value for key, value in (wanted.get(option) or {}).items() if value is not None}
-            fields |= {f"{option}.{key}": str(value) for key, value in sorted(given.items())}
-        warnings = []
-        if wanted.get("database_version") in {"POSTGRES_9_6", *(f"POSTGRES_{n}" for n in range(10, 15))}:
+        made = plans.create(self.MODULE, self.name, creation_fields(wanted))
+        changes, version = list(made.changes), str(wanted.get("database_version"))
+        state = cloud_sql_rules.after(cloud_sql_rules.state_of({}), wanted)
+        problems = self._problems(changes, state, observed.about.get("flags") or {}, version)
+        warnings = [*_dangers(changes)]
+        if version in {"POSTGRES_9_6", *(f"POSTGRES_{n}" for n in range(10, 15))}:
             warnings.append(
-                f"{wanted['database_version']} is past its community end of life (PostgreSQL 14: November 2026): "
-                "plan an upgrade"
+                f"{version} is past its community end of life (PostgreSQL 14: November 2026): plan an upgrade"
             )
-        return plans.create(self.MODULE, self.name, fields, warnings)
+        return replace(made, warnings=tuple(warnings), problems=tuple(problems))
 
     def check_apply(self, plan: Plan) -> None:
         missing = [option for option in ("database_version", "region", "tier") if not self._new().get(option)]
         if plan.action is plans.Action.CREATE and missing:
             raise RefusedError(
                 f"the instance {self.name} does not exist, and to create it these options are missing: "
-                f"{', '.join(missing)}"
+                f"{', '.join(missing)}: set them"
             )
+        super().check_apply(plan)
+
+    def await_unclear(self, google: Google) -> None:
+        cloud_sql.wait_for_others(google, self.name, self.params["timeout"])
 
     def settle(self, google: Google, observed: Observed) -> bool:
         if observed.body.get("state") not in _BUSY_STATES:
             return False
         if cloud_sql.wait_for_others(google, self.name, self.params["timeout"]):
             return True
-        if observed.body["state"] == "PENDING_CREATE":
+        if observed.body["state"] == _PENDING_CREATE:
             raise RefusedError(
                 f"Google says that instance {self.name} is PENDING_CREATE, but no operation is running on it: look at "
                 f"`gcloud sql operations list --instance={self.name}`"
@@ -216,19 +207,38 @@ class SqlInstance(Resource):
         return False
 
     def apply(self, google: Google, plan: Plan, observed: Observed) -> None:
-        path = cloud_sql.instance_path(google, self.name)
-        timeout = float(self.params["timeout"])
         if plan.action is plans.Action.DELETE:
-            cloud_sql.write(google, "DELETE", path, self.name, timeout=timeout)
+            self._delete(google, plan)
         elif plan.action is plans.Action.CREATE:
-            self._create(google, plan, timeout)
+            self._create(google, plan)
         else:
-            for number, body in enumerate(patches(plan, observed.body)):
-                # The version that the plan was made from guards against lost updates; each patch raises it.
-                version = observed.body.get("settings", {}).get("settingsVersion") if number == 0 else None
-                if version is not None and "settings" in body:
-                    body["settings"]["settingsVersion"] = version
-                cloud_sql.write(google, "PATCH", path, self.name, body=body, timeout=timeout)
+            self._update(google, plan, observed)
+
+    def _delete(self, google: Google, plan: Plan) -> None:
+        days = next((change.after for change in plan.applicable if change.field == _FINAL_BACKUP), None)
+        params = {} if days is None else {"enableFinalBackup": "true", "finalBackupTtlDays": str(days)}
+        path = cloud_sql.instance_path(google, self.name)
+        cloud_sql.write(google, "DELETE", path, self.name, params=params, timeout=self.params["timeout"])
+
+    def _update(self, google: Google, plan: Plan, observed: Observed) -> None:
+        """Send one patch after the other, each planned from a reading of its own whose version it carries."""
+        path = cloud_sql.instance_path(google, self.name)
+        for number in range(len(patches(plan, observed.body))):
+            if number:
+                google.forget()
+                observed = self.read(google)
+                if not observed.exists:
+                    raise StateChangedError(f"instance {self.name} was deleted meanwhile")
+                plan = self.plan(observed)
+                self.check_apply(plan)
+            left = patches(plan, observed.body)
+            if not left:
+                return
+            body = left[0]
+            version = settings_of(observed.body).get("settingsVersion")
+            if version is not None and "settings" in body:
+                body["settings"]["settingsVersion"] = version
+            cloud_sql.write(google, "PATCH", path, self.name, body=body, timeout=self.params["timeout"])
 
     def way_out(self, error: GoogleError) -> str:
         if not isinstance(error, InvalidRequestError):
@@ -238,11 +248,11 @@ class SqlInstance(Resource):
                 return f"set {setting(self.MODULE, option)} to {choice}"
         return super().way_out(error)
 
-    def _create(self, google: Google, plan: Plan, timeout: float) -> None:
+    def _create(self, google: Google, plan: Plan) -> None:
         body = insert_body(self.name, plan)
         path = f"{cloud_sql.project_path(google)}/instances"
         try:
-            cloud_sql.write(google, "POST", path, self.name, body=body, timeout=timeout)
+            cloud_sql.write(google, "POST", path, self.name, body=body, timeout=self.params["timeout"])
         except AlreadyExistsError as error:
             google.forget()
             if cloud_sql.read_instance(google, self.name) is None:
@@ -253,16 +263,9 @@ class SqlInstance(Resource):
             raise
 
 
-def _strange(text: str) -> str:
-    """What is wrong with a text that should be plain: a copied one often holds other hyphens."""
-    found = next((character for character in text if not character.isascii()), "")
-    return f"holds {found!r} ({unicodedata.name(found, 'a character without a name')})" if found else "is no tier"
-
-
-def _known_flags(google: Google, version: str) -> dict[str, JsonObject]:
-    """What Google knows about this version's flags; empty where the caller can't ask."""
-    try:
-        reply = google.once(("flags", version), lambda: google.get(cloud_sql.API, "v1/flags", databaseVersion=version))
-    except NotFoundError:
-        return {}
-    return {flag["name"]: flag for flag in reply.get("items", [])}
+def _dangers(changes: Iterable[Change]) -> list[str]:
+    """What is allowed, and yet seldom meant."""
+    networks = [change.after for change in changes if change.field == "ip_configuration.authorized_networks"]
+    if any(cidr(entry["value"]) == _ANYWHERE for wanted in networks for entry in wanted or []):
+        return [f"ip_configuration.authorized_networks {_ANYWHERE} lets anybody on the internet try to log in"]
+    return []

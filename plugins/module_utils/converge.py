@@ -3,42 +3,31 @@
 """Read, plan, apply; and again from the reading whenever what was read turns out stale.
 
 Every unclear end of a write lands here too (a reset after Google had accepted it, a 5xx): the object is read again, and
-only what is then still missing is sent. Each cause has its own bound.
+only what is then still missing is sent. Each cause has its own bound (patience.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
-    AlreadyExistsError,
-    BusyError,
     GoogleError,
     InstanceNotRunningError,
-    MissingSecretError,
+    MissingPrerequisiteError,
     OutcomeUnknownError,
     ServiceDisabledError,
-    StaleVersionError,
-    StateChangedError,
 )
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.patience import SERVICE_PATIENCE, Patience
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Plan, unknown
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
     ABSENT,
-    NotVisibleYetError,
     Observed,
     ParentAbsentError,
     Presence,
     Resource,
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.service_usage import is_on, read_service
-
-# Newly enabled services and newly made accounts: iam/docs/access-change-propagation says minutes.
-SERVICE_PATIENCE = 300.0
-_VISIBILITY_PATIENCE = 120.0
-_UNCLEAR_ATTEMPTS = 4
-_BUSY_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
@@ -91,7 +80,7 @@ def predict(resource: Resource, google: Google) -> Outcome:
         plan = resource.plan(observed)
     try:
         resource.check_apply(plan)
-    except MissingSecretError as error:
+    except MissingPrerequisiteError as error:
         plan = plan.with_warnings(f"assuming that an earlier task makes it: {error}")
     return Outcome(plan, observed, plan.writes)
 
@@ -107,7 +96,7 @@ def assumption(error: GoogleError | None, resource: Resource) -> str:
 
 def converge(resource: Resource, google: Google) -> Outcome:
     """Make the resource what the user wants. Raises a GoogleError with the way out."""
-    patience = _Patience(resource, google)
+    patience = Patience(resource, google)
     writes = google.writes
     # The plan of an earlier attempt that may have been carried out, wholly or in part.
     followed: Plan | None = None
@@ -118,16 +107,19 @@ def converge(resource: Resource, google: Google) -> Outcome:
             continue
         observed = _readable(resource, observed)
         plan = resource.plan(observed)
-        if not plan.writes:
+        if not plan.writes and not plan.problems:
             return Outcome(followed or plan, observed, followed is not None)
         resource.check_apply(plan)
+        before = google.writes
         try:
             resource.apply(google, plan, observed)
         except GoogleError as error:
             if isinstance(error, OutcomeUnknownError) or google.writes > writes:
                 followed = followed or plan
-            if not patience.allows(error):
+            if not patience.allows(error, plan, wrote=google.writes > before):
                 raise
+            if isinstance(error, OutcomeUnknownError):
+                resource.await_unclear(google)
             continue
         google.forget()
         return Outcome(followed or plan, observe(resource, google), True)
@@ -139,43 +131,3 @@ def _readable(resource: Resource, observed: Observed) -> Observed:
     if resource.wants_absence and observed.presence is Presence.PARENT_ABSENT:
         return ABSENT
     raise observed.error
-
-
-class _Patience:
-    """Which errors of a write are answered by planning anew, and how often."""
-
-    def __init__(self, resource: Resource, google: Google) -> None:
-        self._resource = resource
-        self._google = google
-        self._started = google.clock.now()
-        self._seen: dict[str, int] = {}
-
-    def allows(self, error: GoogleError) -> bool:
-        """Whether to go on; pauses if so."""
-        rules: list[tuple[type[GoogleError], Callable[[], bool], float]] = [
-            (StaleVersionError, lambda: self._count("stale") < self._resource.STALE_ATTEMPTS, 0.5),
-            (BusyError, lambda: self._count("busy") < _BUSY_ATTEMPTS, 1.0),
-            (StateChangedError, lambda: self._count("busy") < _BUSY_ATTEMPTS, 0.0),
-            (OutcomeUnknownError, lambda: self._count("unclear") < _UNCLEAR_ATTEMPTS, 1.0),
-            (ServiceDisabledError, lambda: self._count("disabled") < _UNCLEAR_ATTEMPTS, 1.0),
-            (AlreadyExistsError, lambda: self._count("exists") < _UNCLEAR_ATTEMPTS - 2, 0.5),
-            (NotVisibleYetError, self._within_visibility, 2.0),
-        ]
-        for kind, permits, pause in rules:
-            if isinstance(error, kind):
-                if not permits():
-                    return False
-                self._pause(pause)
-                return True
-        return False
-
-    def _pause(self, first: float) -> None:
-        clock = self._google.clock
-        clock.sleep(clock.full_jitter(max(self._seen.values(), default=0), first, 10.0))
-
-    def _count(self, cause: str) -> int:
-        self._seen[cause] = self._seen.get(cause, 0) + 1
-        return self._seen[cause]
-
-    def _within_visibility(self) -> bool:
-        return self._google.clock.now() - self._started < _VISIBILITY_PATIENCE

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import stat
 import threading
 import time
@@ -18,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils import refused_keys
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils import refused_keys, transport
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import CredentialsError
 
 ENVIRONMENT_VARIABLE = "GOOGLE_OAUTH_ACCESS_TOKEN"
@@ -27,6 +28,7 @@ _MINTING_PAUSES = (0.5, 1.0, 2.0)
 # A file of workload identity federation holds none of these.
 _HOLDING_SECRETS = {"private_key", "refresh_token", "client_secret", "source_credentials"}
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
+_WHOLE_FILE = "give the path of a file that Google made, whole and on the host that runs the task"
 
 
 class TokenSource(Protocol):
@@ -126,14 +128,14 @@ class GoogleAuthToken:
         reason = " ".join(str(error.args[0] if error.args else error).split()).rstrip(".")
         said = f"Google gave no access token for {self._what}: {reason}"
         help_ = refused_keys.way_out(reason, self.account, requesting.ahead)
-        return f"{said}: {help_}" if help_ else said
+        return f"{said}: {help_ or 'run again, and if it says the same, have a look at that account'}"
 
 
 class _Requesting:
     """google-auth's own way to send a request, that remembers how far our clock is ahead of the server's."""
 
     def __init__(self) -> None:
-        self._request = importlib.import_module("google.auth.transport.requests").Request()
+        self._request = importlib.import_module("google.auth.transport.requests").Request(transport.new_session())
         self.ahead: float | None = None
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
@@ -152,7 +154,7 @@ def find_credentials(
     :param warn: told of a key file that every user of the machine can read.
     """
     if params.get("access_token"):
-        return FixedToken(str(params["access_token"]).strip())
+        return FixedToken(_usable_token(str(params["access_token"]), "access_token"))
     if params.get("credentials_contents"):
         info = _parse_contents(params["credentials_contents"])
         return GoogleAuthToken(_from_info(info, "credentials_contents"), _name(info, "credentials_contents"))
@@ -160,8 +162,19 @@ def find_credentials(
         return _from_file(Path(str(params["credentials_file"])), warn)
     if token := environment.get(ENVIRONMENT_VARIABLE):
         # Not by the option's own fallback: it would then exclude credentials that the task names.
-        return FixedToken(token.strip())
+        return FixedToken(_usable_token(token, ENVIRONMENT_VARIABLE))
     return _default()
+
+
+def _usable_token(token: str, what: str) -> str:
+    """The token without the line end that a file or command gave it; else it must fit a header (RFC 6750, 2.1)."""
+    token = token.strip()
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token):
+        raise CredentialsError(
+            f"{what} holds what no access token does (blanks, line breaks or signs beyond ASCII): give what "
+            "`gcloud auth print-access-token` prints"
+        )
+    return token
 
 
 def _parse_contents(contents: object) -> dict[str, Any]:
@@ -213,11 +226,13 @@ def _from_file(path: Path, warn: Callable[[str], None] | None) -> TokenSource:
         info = json.loads(path.read_text(encoding="utf-8"))
         mode = path.stat().st_mode
     except OSError as error:
-        raise CredentialsError(f"credentials_file {path}: {error.strerror}") from error
+        raise CredentialsError(f"credentials_file {path}: {error.strerror}: {_WHOLE_FILE}") from error
+    except RuntimeError as error:
+        raise CredentialsError(f"credentials_file {path}: there is no such user here: {_WHOLE_FILE}") from error
     except ValueError as error:
-        raise CredentialsError(f"credentials_file {path} is no JSON") from error
+        raise CredentialsError(f"credentials_file {path} is no JSON: {_WHOLE_FILE}") from error
     if not isinstance(info, dict):
-        raise CredentialsError(f"credentials_file {path} is no JSON object")
+        raise CredentialsError(f"credentials_file {path} is no JSON object: {_WHOLE_FILE}")
     if warn and mode & stat.S_IROTH and _HOLDING_SECRETS & info.keys():
         warn(f"credentials_file {path} holds a secret and every user of this machine can read it: chmod 600 {path}")
     return GoogleAuthToken(_from_info(info, f"credentials_file {path}"), _name(info, str(path)))

@@ -8,6 +8,7 @@ and for storage with ``/storage/v1/``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -34,8 +35,17 @@ def resolve_endpoints(overrides: Mapping[str, str | None] | None, environment: M
     resolved = {}
     for api, default in GOOGLE.items():
         address = (overrides or {}).get(api) or environment.get(environment_variable(api)) or default
-        parts = urlsplit(address)
-        if parts.scheme not in {"http", "https"} or not parts.netloc:
+        if not _is_address(address):
             raise RefusedError(f"endpoints.{api}: {address!r} is no address; give one such as {default!r}")
         resolved[api] = address.rstrip("/") + "/"
     return resolved
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        # Asking for the port is what checks it.
+        in_range = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and in_range and not re.search(r"\s", text)

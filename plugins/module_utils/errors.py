@@ -22,6 +22,10 @@ _PERMISSION = re.compile(r"\b[a-z][a-zA-Z]+\.[a-zA-Z]+\.(?!com\b)[a-zA-Z]+\b(?!\
 class GoogleError(Exception):
     """Base of everything this collection raises; ``str()`` is one line that names the object and the way out."""
 
+    def say_more(self, text: str) -> None:
+        """Add to the line."""
+        self.args = (f"{self}; {text}",)
+
 
 class CredentialsError(GoogleError):
     """No usable credentials, or Google refused to mint a token for them."""
@@ -63,8 +67,12 @@ class RefusedError(GoogleError):
     """We refuse by our own rules, before anything is sent."""
 
 
-class MissingSecretError(RefusedError):
-    """A secret is needed that nobody has given; in check mode an earlier task may be about to make it."""
+class MissingPrerequisiteError(RefusedError):
+    """Something else must be there first; in check mode an earlier task may be about to make it."""
+
+
+class MissingSecretError(MissingPrerequisiteError):
+    """A secret is needed that nobody has given."""
 
 
 class GoogleApiError(GoogleError):
@@ -97,6 +105,16 @@ class GoogleApiError(GoogleError):
 
 class NotFoundError(GoogleApiError):
     """404, the only answer that means absent."""
+
+
+class WrongAddressError(GoogleApiError):
+    """404 without an error object: a web page of what is no Google API, so it says nothing about the object."""
+
+    def describe(self) -> str:
+        return (
+            f"what answers at {self.url} is no Google API (404 with a text of its own): correct the option endpoints, "
+            "or what stands between here and Google"
+        )
 
 
 class InvalidRequestError(GoogleApiError):
@@ -176,6 +194,10 @@ class RateLimitedError(GoogleApiError):
     """429, or a 403 that says that a quota is used up for this minute: the request was not executed."""
 
 
+class QuotaExceededError(GoogleApiError):
+    """403: a quota is used up that does not come back within minutes."""
+
+
 class ServerError(GoogleApiError):
     """5xx. For a write it says nothing about whether the write happened."""
 
@@ -186,7 +208,7 @@ def error_from_reply(status: int, body: bytes, method: str, url: str) -> GoogleA
     message = _one_line(str(error.get("message") or "")) or _one_line(body[:_MAX_BODY].decode("utf-8", "replace"))
     info = _error_info(error)
     reason = info.get("reason") or _classic_reason(error) or str(error.get("status") or "")
-    kind = _kind(status, reason, message)
+    kind = WrongAddressError if status == HTTPStatus.NOT_FOUND and not error else _kind(status, reason, message)
     return kind(status, reason, message or "no message", method=method, url=url, info=info)
 
 
@@ -231,6 +253,9 @@ def _forbidden(reason: str, message: str) -> type[GoogleApiError]:
         "Quota exceeded" in message and "per minute" in message
     ):
         return RateLimitedError
+    # https://cloud.google.com/storage/docs/json_api/v1/status-codes#403-forbidden
+    if reason in {"dailyLimitExceeded", "quotaExceeded"}:
+        return QuotaExceededError
     return PermissionDeniedError
 
 

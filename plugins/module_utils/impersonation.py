@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import segment
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google, segment
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.credentials import SCOPES, TokenSource
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     CredentialsError,
@@ -29,6 +29,7 @@ ENVIRONMENT_VARIABLES = ("CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT", "GOOGLE_IM
 # The longest that Google gives without an organization's policy.
 _LIFETIME_SECONDS = 3600
 _RENEWED_BEFORE_SECONDS = 300
+_ACCOUNT = re.compile(r"[^@,\s/]+@[^@,\s/]+\.gserviceaccount\.com|\d+")
 
 
 class ImpersonatedToken:
@@ -109,10 +110,20 @@ def impersonate(
     account: str, source: TokenSource, transport: Transport, endpoint: str, clock: Clock | None = None
 ) -> ImpersonatedToken:
     """Tokens of ``account``, obtained with those of ``source``. Raises RefusedError for what is no account's name."""
-    if not re.fullmatch(r"[^@,\s/]+@[^@,\s/]+\.gserviceaccount\.com|\d+", account):
+    if not _ACCOUNT.fullmatch(account):
         raise RefusedError(
             f"impersonate_service_account {account!r} is no service account: give one e-mail such as "
             "operator@my-project.iam.gserviceaccount.com (no chain of several)"
         )
-    url = f"{endpoint}v1/projects/-/serviceAccounts/{segment(account)}:generateAccessToken"
-    return ImpersonatedToken(account, source, Session(source, transport, clock), url)
+    return ImpersonatedToken(account, source, Session(source, transport, clock), _url(endpoint, account))
+
+
+def acting_as(google: Google, account: str) -> Google:
+    """The same project as another service account sees it, whose tokens the caller obtains."""
+    session = google.session
+    tokens = ImpersonatedToken(account, session.tokens, session, _url(google.endpoints["iamcredentials"], account))
+    return Google(session.sending(tokens), google.endpoints, google.project)
+
+
+def _url(endpoint: str, account: str) -> str:
+    return f"{endpoint}v1/projects/-/serviceAccounts/{segment(account)}:generateAccessToken"

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
@@ -20,8 +21,10 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.endpoints import (
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import GoogleError, RefusedError
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.impersonation import ENVIRONMENT_VARIABLES, impersonate
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.progress import listen_up
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import Resource
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import Session
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.variables import PROJECT
 
 EXCLUSIVE_CREDENTIALS = ["credentials_file", "credentials_contents", "access_token"]
 # A key's id is public: it names the key in errors and in Google's lists.
@@ -62,8 +65,7 @@ def connect(module: AnsibleModule) -> Google:
         module.fail_json(msg=missing_required_lib("requests"), exception=transport.IMPORT_ERROR)
     params = module.params
     _unmask_public_parts(module)
-    if not params.get("project"):
-        raise RefusedError("no project: set project, or the environment variable GOOGLE_CLOUD_PROJECT")
+    _check_project(params.get("project"))
     endpoints = resolve_endpoints(params.get("endpoints"), os.environ)
     try:
         tokens = find_credentials(params, os.environ, module.warn)
@@ -72,7 +74,19 @@ def connect(module: AnsibleModule) -> Google:
     pool = transport.PooledTransport()
     if email := params.get("impersonate_service_account"):
         tokens = impersonate(str(email), tokens, pool, endpoints["iamcredentials"])
-    return Google(Session(tokens, pool), endpoints, str(params["project"]))
+    session = Session(tokens, pool, progress=listen_up(os.environ))
+    return Google(session, endpoints, str(params["project"]))
+
+
+def _check_project(project: str | None) -> None:
+    # https://cloud.google.com/resource-manager/docs/creating-managing-projects; older ones may have a domain before.
+    if not project:
+        raise RefusedError(f"no project: set {PROJECT}, or the environment variable GOOGLE_CLOUD_PROJECT")
+    if not re.fullmatch(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*|[0-9]+", project):
+        raise RefusedError(
+            f"project {project!r} is no project id, which holds small letters, digits and hyphens: correct {PROJECT}; "
+            "`gcloud projects list` shows yours"
+        )
 
 
 def _unmask_public_parts(module: AnsibleModule) -> None:
@@ -90,18 +104,25 @@ def run_resource(module: AnsibleModule, kind: type[Resource]) -> None:
     try:
         google = connect(module)
         resource = kind(module.params, google.project)
+        google.progress.subject = f"{kind.MODULE} {resource.name}"
         outcome = predict(resource, google) if module.check_mode else converge(resource, google)
         found = resource.result(google, outcome.observed)
+        notes = google.notes
     except GoogleError as error:
         message = resource.explain(error) if resource else f"{kind.MODULE}: {error}"
+        _warn(module, google.notes if google else ())
         module.fail_json(msg=message, changed=bool(google and google.writes))
+    _warn(module, (*notes, *outcome.plan.warnings))
     _finish(module, outcome, found)
+
+
+def _warn(module: AnsibleModule, warnings: Iterable[str]) -> None:
+    for warning in dict.fromkeys(warnings):
+        module.warn(warning)
 
 
 def _finish(module: AnsibleModule, outcome: Outcome, found: Mapping[str, Any]) -> None:
     plan = outcome.plan
-    for warning in plan.warnings:
-        module.warn(warning)
     answer: dict[str, Any] = {
         "changed": outcome.changed,
         "action": str(plan.action),

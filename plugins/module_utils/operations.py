@@ -28,7 +28,13 @@ def pause_before_poll(poll: int, waited: float, chance: float) -> float:
 
 
 def wait_until(
-    look: Callable[[], JsonObject], is_done: Callable[[JsonObject], bool], what: str, timeout: float, clock: Clock
+    look: Callable[[], JsonObject],
+    is_done: Callable[[JsonObject], bool],
+    what: str,
+    timeout: float,
+    clock: Clock,
+    *,
+    way_out: str = "run again to wait for it",
 ) -> JsonObject:
     """Look until done and return what was seen last.
 
@@ -49,7 +55,6 @@ def wait_until(
                 raise
         if waited > timeout:
             raise OperationTimeoutError(
-                f"{what} is still running after {waited:.0f} s: it goes on at Google's side; "
-                "run again to wait for it, or raise timeout"
+                f"{what} is still running after {waited:.0f} s: it goes on at Google's side; {way_out}"
             )
         poll += 1

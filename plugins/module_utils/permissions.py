@@ -14,8 +14,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils import secret_settings
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google, segment
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import SERVICE_PATIENCE, is_enabled
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import is_enabled
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     GoogleApiError,
     GoogleError,
@@ -23,11 +24,13 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     PermissionDeniedError,
     ServiceDisabledError,
 )
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.patience import SERVICE_PATIENCE
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Action, Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import ABSENT, Observed, Presence, Resource
 
 _RESOURCE_MANAGER = "cloudresourcemanager.googleapis.com"
 _POLL = "cloudsql.instances.get"
+_SWITCH_ACCOUNT = ("iam.serviceAccounts.disable", "iam.serviceAccounts.enable")
 _NEW_VERSION = ("secretmanager.versions.add", "secretmanager.versions.access")
 
 ROLES: Mapping[str, tuple[str, ...]] = {
@@ -42,7 +45,12 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "resourcemanager.projects.setIamPolicy",
     ),
     "roles/iam.serviceAccountCreator": ("iam.serviceAccounts.create", "iam.serviceAccounts.get"),
-    "roles/iam.serviceAccountAdmin": ("iam.serviceAccounts.delete", "iam.serviceAccounts.update"),
+    "roles/iam.serviceAccountAdmin": (
+        "iam.serviceAccounts.delete",
+        "iam.serviceAccounts.disable",
+        "iam.serviceAccounts.enable",
+        "iam.serviceAccounts.update",
+    ),
     "roles/iam.serviceAccountKeyAdmin": (
         "iam.serviceAccountKeys.delete",
         "iam.serviceAccountKeys.disable",
@@ -116,6 +124,10 @@ def _policy(of: str, holder: tuple[str, str] | None = None) -> Steps:
     return Steps((f"{of}.getIamPolicy",), write, (), write, holder=holder)
 
 
+def _each(action: Action, fields: Iterable[str], *permissions: str) -> dict[tuple[Action, str], tuple[str, ...]]:
+    return {(action, field): permissions for field in fields}
+
+
 STEPS: Mapping[str, Steps] = {
     "project_service": Steps(
         ("serviceusage.services.get",),
@@ -127,9 +139,14 @@ STEPS: Mapping[str, Steps] = {
     "service_account": Steps(
         ("iam.serviceAccounts.get",),
         ("iam.serviceAccounts.create",),
-        ("iam.serviceAccounts.update",),
+        (),
         ("iam.serviceAccounts.delete",),
-        holder=("serviceAccount", ""),
+        {
+            **_each(Action.UPDATE, ("display_name", "description"), "iam.serviceAccounts.update"),
+            **_each(Action.UPDATE, ("disabled",), *_SWITCH_ACCOUNT),
+            **_each(Action.CREATE, ("disabled",), *_SWITCH_ACCOUNT),
+        },
+        ("serviceAccount", ""),
     ),
     "service_account_key": Steps(
         ("iam.serviceAccountKeys.list",),
@@ -165,7 +182,7 @@ STEPS: Mapping[str, Steps] = {
             (Action.CREATE, "version"): _NEW_VERSION,
             (Action.UPDATE, "version"): _NEW_VERSION,
             (Action.UPDATE, "versions"): ("secretmanager.versions.list", "secretmanager.versions.disable"),
-            (Action.UPDATE, "labels"): ("secretmanager.secrets.update",),
+            **_each(Action.UPDATE, secret_settings.FIELDS, "secretmanager.secrets.update"),
         },
         ("secret", ""),
     ),
@@ -176,7 +193,11 @@ STEPS: Mapping[str, Steps] = {
         ("storage.buckets.update",),
         ("storage.buckets.delete", "storage.objects.list"),
         # https://cloud.google.com/storage/docs/json_api/v1/buckets/patch (required permissions).
-        {(Action.UPDATE, "public_access_prevention"): ("storage.buckets.setIamPolicy",)},
+        {
+            **_each(Action.UPDATE, ("public_access_prevention",), "storage.buckets.setIamPolicy"),
+            # .../v1/buckets/lockRetentionPolicy
+            **_each(Action.CREATE, ("retention_policy_locked",), "storage.buckets.update"),
+        },
         ("bucket", ""),
     ),
     "bucket_iam_member": _policy("storage.buckets", ("bucket", "bucket")),

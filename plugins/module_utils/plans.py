@@ -63,13 +63,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do with one resource. ``module`` is the module's short name, ``name`` the object's."""
+    """What to do with one resource. ``module`` is the module's short name, ``name`` the object's.
+
+    ``problems`` is what can never work of it, each with the way out: then nothing is sent at all.
+    """
 
     module: str
     name: str
     action: Action
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     @property
     def applicable(self) -> tuple[Change, ...]:
@@ -125,13 +129,15 @@ def create(module: str, name: str, fields: Mapping[str, Any], warnings: Iterable
     return Plan(module, name, Action.CREATE, changes, tuple(warnings))
 
 
-def update(module: str, name: str, changes: Iterable[Change], warnings: Iterable[str] = ()) -> Plan:
+def update(
+    module: str, name: str, changes: Iterable[Change], warnings: Iterable[str] = (), problems: Iterable[str] = ()
+) -> Plan:
     """Change an existing object; without changes nothing, with refused ones alone a refusal."""
-    changes = tuple(changes)
+    changes, problems = tuple(changes), tuple(problems)
     if not changes:
         return Plan(module, name, Action.NONE, (), tuple(warnings))
-    applicable = any(not change.refusal for change in changes)
-    return Plan(module, name, Action.UPDATE if applicable else Action.REFUSE, changes, tuple(warnings))
+    applicable = problems or any(not change.refusal for change in changes)
+    return Plan(module, name, Action.UPDATE if applicable else Action.REFUSE, changes, tuple(warnings), problems)
 
 
 def delete(module: str, name: str, blast_radius: BlastRadius, refusal: str = "", warnings: Iterable[str] = ()) -> Plan:

@@ -1,159 +1,144 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IAM policies: one member in one role, added or taken away, and everything else back byte for byte.
+"""IAM policies: one member in one role, added or taken away, and everything else back byte for byte. Pure.
 
-setIamPolicy replaces the whole policy. So conditional bindings and audit configs are read (requestedPolicyVersion 3)
-and written back untouched, under the etag that was read; a conflict means read and plan again.
+A role and a member are one binding without a condition, and another one under each condition: as gcloud does, a
+condition is the same if its expression, title and description are.
 """
 
 from __future__ import annotations
 
 import copy
 import re
-from abc import abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
-    GoogleApiError,
-    PrincipalNotFoundError,
-    RefusedError,
-)
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import BlastRadius, Plan
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
-    STATE,
-    NotVisibleYetError,
-    Observed,
-    Presence,
-    Resource,
-)
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import JsonObject
 
+# What Google wants in every request that may meet a condition: https://cloud.google.com/iam/docs/policies#versions.
 POLICY_VERSION = 3
-_ROLE = re.compile(r"(roles|projects/[^/]+/roles|organizations/[^/]+/roles)/[A-Za-z0-9_.]+")
-_MEMBER = re.compile(r"(user|serviceAccount|group|domain|principal|principalSet):.+|allUsers|allAuthenticatedUsers")
+PUBLIC = ("allUsers", "allAuthenticatedUsers")
+BASIC_ROLES = ("roles/owner", "roles/editor", "roles/viewer")
+# https://cloud.google.com/iam/quotas: how each is counted is in that page's footnotes.
+MOST_PRINCIPALS = 1500
+MOST_GROUPS = 250
+MOST_CONDITIONS = 20
+# https://cloud.google.com/iam/docs/allow-policies#handle-deleted-members
+_DELETED = re.compile(r"deleted:(?P<member>[^?]+)\?uid=(?P<uid>\d+)")
 
-SPEC: dict[str, Any] = {
-    "role": {"type": "str", "required": True},
-    "member": {"type": "str", "required": True},
-    "state": STATE,
-}
+
+@dataclass(frozen=True)
+class Condition:
+    """When a binding counts: a CEL expression, and what names it to people."""
+
+    title: str
+    expression: str
+    description: str = ""
+
+    def as_json(self) -> JsonObject:
+        """As Google takes it."""
+        given = {"title": self.title, "description": self.description, "expression": self.expression}
+        return {name: value for name, value in given.items() if value}
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One member's one role, always or under a condition."""
+
+    role: str
+    member: str
+    condition: Condition | None = None
+
+
+def condition_of(given: Mapping[str, str | None] | None) -> Condition | None:
+    """A condition as it was given or as Google tells it; blanks around its parts are YAML's, not its author's."""
+    if not given:
+        return None
+    parts = {name: (given.get(name) or "").strip() for name in ("title", "expression", "description")}
+    return Condition(**parts)
 
 
 def same_member(one: str, other: str) -> bool:
     """Whether two members are the same principal: e-mail addresses are compared case-insensitively."""
-    if "://" in one or "://" in other:
-        return one == other
-    return one.casefold() == other.casefold()
+    return one == other if "://" in one else one.casefold() == other.casefold()
 
 
-def _is_ours(binding: JsonObject, role: str) -> bool:
-    return binding.get("role") == role and not binding.get("condition")
+def _is_of(binding: JsonObject, grant: Grant) -> bool:
+    return binding.get("role") == grant.role and condition_of(binding.get("condition")) == grant.condition
 
 
-def has_member(policy: JsonObject, role: str, member: str) -> bool:
-    """Whether the member has the role without a condition."""
-    bindings = [binding for binding in policy.get("bindings") or [] if _is_ours(binding, role)]
-    return any(same_member(member, found) for binding in bindings for found in binding.get("members", []))
+def _members(policy: JsonObject) -> Iterator[tuple[JsonObject, str]]:
+    for binding in policy.get("bindings") or []:
+        yield from ((binding, member) for member in binding.get("members") or [])
 
 
-def with_member(policy: JsonObject, role: str, member: str) -> JsonObject:
+def is_granted(policy: JsonObject, grant: Grant) -> bool:
+    """Whether the member has the role under just this condition (or none)."""
+    return any(_is_of(binding, grant) and same_member(grant.member, found) for binding, found in _members(policy))
+
+
+def with_grant(policy: JsonObject, grant: Grant) -> JsonObject:
     """The policy to write so that the member has the role."""
     changed = {**copy.deepcopy(policy), "version": POLICY_VERSION}
-    bindings = changed.setdefault("bindings", [])
-    binding = next((found for found in bindings if _is_ours(found, role)), None)
+    bindings = changed["bindings"] = changed.get("bindings") or []
+    binding = next((found for found in bindings if _is_of(found, grant)), None)
     if binding is None:
-        bindings.append({"role": role, "members": [member]})
+        condition = {"condition": grant.condition.as_json()} if grant.condition else {}
+        bindings.append({"role": grant.role, "members": [grant.member], **condition})
     else:
-        binding.setdefault("members", []).append(member)
+        binding["members"] = [*(binding.get("members") or []), grant.member]
     return changed
 
 
-def without_member(policy: JsonObject, role: str, member: str) -> JsonObject:
-    """The policy to write so that the member has the role no longer; an emptied binding goes."""
+def without_grant(policy: JsonObject, grant: Grant) -> JsonObject:
+    """The policy to write so that the member has the role no longer; a binding that this empties goes."""
     changed = {**copy.deepcopy(policy), "version": POLICY_VERSION}
     kept = []
     for binding in changed.get("bindings") or []:
-        if _is_ours(binding, role):
-            binding["members"] = [m for m in binding.get("members", []) if not same_member(member, m)]
-            if not binding["members"]:
+        left = [found for found in binding.get("members") or [] if not same_member(grant.member, found)]
+        if _is_of(binding, grant) and left != (binding.get("members") or []):
+            if not left:
                 continue
+            binding["members"] = left
         kept.append(binding)
     changed["bindings"] = kept
     return changed
 
 
-class IamMember(Resource):
-    """One member of one role on some object; subclasses know where the policy is."""
+def buried(policy: JsonObject, grant: Grant) -> list[str]:
+    """The unique ids of deleted principals of the member's name that are still listed under the grant.
 
-    # Everybody who deploys into a project changes the same policy.
-    STALE_ATTEMPTS: ClassVar[int] = 10
-
-    @property
-    def role(self) -> str:
-        """The role, such as roles/cloudsql.client."""
-        return str(self.params["role"])
-
-    @property
-    def member(self) -> str:
-        """The member, such as serviceAccount:x@project.iam.gserviceaccount.com."""
-        return str(self.params["member"])
-
-    @property
-    @abstractmethod
-    def target(self) -> str:
-        """The object that the policy is of, for people."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.role} for {self.member} on {self.target}"
-
-    def check(self) -> None:
-        if not _ROLE.fullmatch(self.role):
-            raise RefusedError(f"role {self.role!r} is no role name: write it as roles/cloudsql.client")
-        if not _MEMBER.fullmatch(self.member):
-            raise RefusedError(
-                f"member {self.member!r} has no kind in front: write it as serviceAccount:ADDRESS, user:ADDRESS or "
-                "group:ADDRESS"
-            )
-
-    @abstractmethod
-    def fetch(self, google: Google) -> JsonObject:
-        """The policy, version 3; raises ParentAbsentError if there is no such object."""
-
-    @abstractmethod
-    def store(self, google: Google, policy: JsonObject) -> None:
-        """Write the whole policy under its etag."""
-
-    def read(self, google: Google) -> Observed:
-        policy = google.once(("policy", self.target), lambda: self.fetch(google))
-        bound = has_member(policy, self.role, self.member)
-        return Observed(Presence.PRESENT if bound else Presence.ABSENT, about={"policy": policy})
-
-    def plan(self, observed: Observed) -> Plan:
-        if observed.exists == (not self.wants_absence):
-            return plans.nothing(self.MODULE, self.name)
-        if self.wants_absence:
-            return plans.delete(self.MODULE, self.name, BlastRadius.SAFE)
-        return plans.create(self.MODULE, self.name, {"role": self.role, "member": self.member})
-
-    def apply(self, google: Google, plan: Plan, observed: Observed) -> None:
-        policy = observed.about["policy"]
-        change = with_member if plan.action is plans.Action.CREATE else without_member
-        try:
-            self.store(google, change(policy, self.role, self.member))
-        except PrincipalNotFoundError as error:
-            raise NotVisibleYetError(_explain(error, self.member)) from error
-
-    def result(self, google: Google, observed: Observed) -> dict[str, Any]:
-        del google
-        bound = {"role": self.role, "member": self.member, "target": self.target}
-        return {"resource": bound if observed.exists else None}
+    Those bindings are dead: they count neither for the old one nor for a new one of that name.
+    """
+    dead = [_DELETED.fullmatch(found) for binding, found in _members(policy) if _is_of(binding, grant)]
+    return [found["uid"] for found in dead if found and same_member(found["member"], grant.member)]
 
 
-def _explain(error: GoogleApiError, member: str) -> str:
-    return (
-        f"Google does not know {member} ({error}): create it with mlflow_ops.gcp.service_account, or mind its "
-        "spelling; a new account takes up to two minutes to be seen"
-    )
+def is_granted_always(policy: JsonObject, grant: Grant) -> bool:
+    """Whether the member has the role without any condition as well, so that a condition limits nothing."""
+    return grant.condition is not None and is_granted(policy, Grant(grant.role, grant.member))
+
+
+def over_limit(policy: JsonObject, grant: Grant) -> str:
+    """Which of Google's limits adding the grant would break; empty if none."""
+    after = with_grant(policy, grant)
+    members = [member for _binding, member in _members(after)]
+    exempted = [
+        member
+        for audited in after.get("auditConfigs") or []
+        for log in audited.get("auditLogConfigs") or []
+        for member in log.get("exemptedMembers") or []
+    ]
+    if (count := len(members) + len(exempted)) > MOST_PRINCIPALS:
+        return f"the policy would hold {count} principals, and Google allows {MOST_PRINCIPALS}"
+    domains = [member for member in members if member.startswith("domain:")]
+    if (count := len({member for member in members if member.startswith("group:")}) + len(domains)) > MOST_GROUPS:
+        return f"the policy would hold {count} groups and domains, and Google allows {MOST_GROUPS}"
+    same = [
+        found
+        for found, member in _members(after)
+        if found.get("role") == grant.role and found.get("condition") and same_member(member, grant.member)
+    ]
+    if len(same) > MOST_CONDITIONS:
+        return f"the member would have the role under {len(same)} conditions, and Google allows {MOST_CONDITIONS}"
+    return ""

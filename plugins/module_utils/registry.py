@@ -11,9 +11,11 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.iam import ServiceA
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.iam_keys import ServiceAccountKey
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resource_manager import ProjectIamMember
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import Resource
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.secret_manager import Secret, SecretIamMember
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.secret_manager import Secret
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.secret_manager_policies import SecretIamMember
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.service_usage import ProjectService
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.storage import Bucket, BucketIamMember
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.storage import Bucket
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.storage_policies import BucketIamMember
 
 RESOURCES: dict[str, type[Resource]] = {
     resource.MODULE: resource

@@ -12,15 +12,19 @@ from typing import Any, ClassVar
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    AlreadyExistsError,
     BusyError,
     CredentialsError,
+    GoogleApiError,
     GoogleError,
     InstanceNotRunningError,
     InvalidRequestError,
     NetworkError,
     OutcomeUnknownError,
     PermissionDeniedError,
+    QuotaExceededError,
     RateLimitedError,
+    RefusedError,
     ServerError,
     StaleVersionError,
     UnauthenticatedError,
@@ -87,11 +91,19 @@ _WAYS_OUT: tuple[tuple[type[GoogleError], str], ...] = (
     (InvalidRequestError, "put right what Google names, and run again"),
     (BusyError, "wait until it is over, and run again"),
     (StaleVersionError, "somebody else is changing it too: run again"),
-    (RateLimitedError, "wait a minute, and run again"),
+    (RateLimitedError, "wait as long as Google asks, else a minute, and run again"),
+    (QuotaExceededError, "wait until it comes back, or have it raised, and run again"),
+    (AlreadyExistsError, "something else is in its way: look at what Google names, and run again"),
     (ServerError, "this is Google's to heal: run again later"),
     (NetworkError, "put the network (or the option endpoints) right, and run again"),
     (OutcomeUnknownError, "it may have been done: run again, which looks first"),
+    (GoogleApiError, "run again; if Google answers the same, its documentation has the reason"),
 )
+
+
+def way_out(error: GoogleError) -> str:
+    """What the user can do about an error of any object; empty where the error says so itself."""
+    return next((found for kind, found in _WAYS_OUT if isinstance(error, kind)), "")
 
 
 class Resource(ABC):
@@ -130,6 +142,10 @@ class Resource(ABC):
         """Raise RefusedError for options that can never work, before anything is asked or sent."""
         return
 
+    def announce(self, google: Google) -> None:
+        """Say what will be read, where many such resources can be read at once."""
+        del google
+
     @abstractmethod
     def read(self, google: Google) -> Observed:
         """Ask Google. Raises ParentAbsentError for a missing parent; other errors as they come."""
@@ -144,7 +160,7 @@ class Resource(ABC):
 
     def way_out(self, error: GoogleError) -> str:
         """What the user can do about Google's answer, where its error does not say so itself."""
-        return next((way_out for kind, way_out in _WAYS_OUT if isinstance(error, kind)), "")
+        return way_out(error)
 
     def reason(self, error: GoogleError) -> str:
         """Google's reason and the way out."""
@@ -158,13 +174,23 @@ class Resource(ABC):
         return f"{self.MODULE} {self.name}: {self.reason(error)}"
 
     def check_apply(self, plan: Plan) -> None:
-        """Raise RefusedError if the plan can't be applied for want of an option (asked in check mode too)."""
-        del plan
+        """Raise RefusedError if the plan can't be applied: an option is missing or wrong (asked in check mode too)."""
+        if plan.problems:
+            raise RefusedError("; ".join(plan.problems))
+
+    def is_being_made(self, observed: Observed) -> bool:
+        """Whether its creation is under way, so that what it is to hold can't be there yet."""
+        del observed
+        return False
 
     def settle(self, google: Google, observed: Observed) -> bool:
         """Wait for somebody's operation that is under way; true if there was one and it is over."""
         del google, observed
         return False
+
+    def await_unclear(self, google: Google) -> None:
+        """Wait for what a write with an unclear end may have started, where reading does not show it."""
+        del google
 
     def result(self, google: Google, observed: Observed) -> dict[str, Any]:
         """What the module returns of the object; never a secret that was not asked for."""

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secret Manager API v1: secrets, their newest version, and their IAM policies.
+"""Secret Manager API v1: secrets and their newest version.
 
 The newest version alone decides. If it is disabled or destroyed a new one is made; an older, perhaps leaked, value is
 never used again. No value is ever part of a plan, and none is read where nobody asks for it.
@@ -13,25 +13,31 @@ import re
 import secrets
 from typing import Any, ClassVar
 
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans, policies
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans, secret_settings
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.checksums import crc32c
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google, segment
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import GoogleError, NotFoundError, RefusedError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    GoogleError,
+    InvalidRequestError,
+    OutcomeUnknownError,
+    RefusedError,
+    StaleVersionError,
+)
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.patience import await_visibility
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Action, BlastRadius, Change, Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
     ABSENT,
     STATE,
     Observed,
-    ParentAbsentError,
     Presence,
-    Reference,
     Resource,
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import JsonObject
 
-_API = "secretmanager"
-_SERVICE = "secretmanager.googleapis.com"
+API = "secretmanager"
+SERVICE = "secretmanager.googleapis.com"
 _ENABLED = "ENABLED"
+_NO_VERSION: JsonObject = {"name": "0"}
 _MAX_BYTES = 65536
 _RANDOM_BYTES = 33
 
@@ -55,11 +61,11 @@ class Secret(Resource):
     """A secret and its newest version."""
 
     MODULE = "secret"
-    SERVICE = _SERVICE
+    SERVICE = SERVICE
     SPEC: ClassVar[dict[str, Any]] = {
         "name": {"type": "str", "required": True},
         "state": STATE,
-        "labels": {"type": "dict"},
+        **secret_settings.SPEC,
         "replication_locations": {"type": "list", "elements": "str"},
         "value": {"type": "str", "no_log": True},
         "generate": {"type": "bool", "default": False},
@@ -92,19 +98,23 @@ class Secret(Resource):
         if self.params.get("rotate") and (not self.params.get("generate") or self.params.get("older_versions")):
             raise RefusedError(
                 f"secret {self.name}: rotate needs generate, and leaves older versions alone until the new one is in "
-                "use: disable them by a task of its own"
+                "use: set generate: true, and disable older versions by a task of its own"
             )
         if self._given is not None and not 0 < len(self._given.encode()) <= _MAX_BYTES:
-            raise RefusedError(f"secret {self.name}: the value is empty or longer than {_MAX_BYTES} bytes")
+            raise RefusedError(
+                f"secret {self.name}: the value is empty or longer than {_MAX_BYTES} bytes: give another"
+            )
+        if wrong := secret_settings.mistake(self.params):
+            raise RefusedError(f"secret {self.name}: {wrong}")
 
     def _path(self, google: Google) -> str:
         return f"{_secrets_path(google)}/{segment(self.name)}"
 
     def read(self, google: Google) -> Observed:
-        body = google.find(_API, self._path(google))
+        body = google.find(API, self._path(google))
         if body is None:
             return ABSENT
-        latest = google.find(_API, f"{self._path(google)}/versions/latest")
+        latest = self._latest(google)
         about: dict[str, Any] = {"version": latest}
         if self.params.get("older_versions") and latest and latest.get("state") == _ENABLED:
             about["older"] = [v for v in self._enabled_versions(google) if version_number(v) < version_number(latest)]
@@ -116,7 +126,7 @@ class Secret(Resource):
         found: list[JsonObject] = []
         page: dict[str, object] = {"filter": f"state:{_ENABLED}"}
         while True:
-            reply = google.get(_API, f"{self._path(google)}/versions", **page)
+            reply = google.get(API, f"{self._path(google)}/versions", **page)
             found += reply.get("versions", [])
             if not reply.get("nextPageToken"):
                 return found
@@ -128,17 +138,15 @@ class Secret(Resource):
                 return plans.nothing(self.MODULE, self.name)
             refusal = plans.confirm_refusal(self.name, self.params.get("confirm_delete"))
             return plans.delete(self.MODULE, self.name, BlastRadius.DESTROYS, refusal)
-        labels = self.params.get("labels")
         version = self._version_change(observed)
         if not observed.exists:
             fields: dict[str, Any] = {"name": self.name}
             if self.params.get("replication_locations"):
                 fields["replication_locations"] = self.params["replication_locations"]
-            given = {key: value for key, value in (labels or {}).items() if value is not None}
-            fields |= {f"labels.{key}": str(value) for key, value in sorted(given.items())}
+            fields |= secret_settings.of_new(self.params)
             return plans.create(self.MODULE, self.name, fields | ({"version": version.after} if version else {}))
         changes = self._replication_changes(observed.body)
-        changes += plans.managed_keys("labels", labels, observed.body.get("labels"))
+        changes += secret_settings.differences(self.params, observed.body)
         warnings = []
         changes += [
             Change(f"versions.{version_number(older)}", _ENABLED, "DISABLED", "is older than the newest")
@@ -177,24 +185,32 @@ class Secret(Resource):
 
     def apply(self, google: Google, plan: Plan, observed: Observed) -> None:
         if plan.action is Action.DELETE:
-            google.write("DELETE", _API, self._path(google))
+            google.write("DELETE", API, self._path(google))
             return
-        labels = _labels(plan, observed.body.get("labels", {}))
+        fields = secret_settings.body_of(plan, observed.body)
         if plan.action is Action.CREATE:
-            body: JsonObject = {"replication": _replication(self.params.get("replication_locations"))}
-            if labels:
-                body["labels"] = labels
-            google.write("POST", _API, _secrets_path(google), body, {"secretId": self.name})
-        elif labels is not None:
-            body = {"labels": labels} | ({"etag": observed.body["etag"]} if observed.body.get("etag") else {})
-            google.write("PATCH", _API, self._path(google), body, {"updateMask": "labels"})
+            body: JsonObject = {"replication": _replication(self.params.get("replication_locations")), **fields}
+            google.write("POST", API, _secrets_path(google), body, {"secretId": self.name})
+        elif fields:
+            self._update(google, fields, observed.body.get("etag"))
         for older in observed.about.get("older", []):
             etag = {"etag": older["etag"]} if older.get("etag") else {}
-            google.write("POST", _API, f"{self._path(google)}/versions/{version_number(older)}:disable", etag)
+            google.write("POST", API, f"{self._path(google)}/versions/{version_number(older)}:disable", etag)
         if "version" in plan.fields():
             latest = observed.about.get("version")
             self._rotated_from = version_number(latest) if latest else 0
             self._add_version(google)
+
+    def _update(self, google: Google, fields: JsonObject, etag: str | None) -> None:
+        guard = {"etag": etag} if etag else {}
+        try:
+            google.write("PATCH", API, self._path(google), {**fields, **guard}, {"updateMask": ",".join(fields)})
+        except InvalidRequestError as error:
+            if "etag" in error.message:
+                # What others say with 409 or 412: https://cloud.google.com/secret-manager/docs/etags.
+                stale = (error.status, error.reason, error.message)
+                raise StaleVersionError(*stale, method=error.method, url=error.url) from error
+            raise
 
     def _add_version(self, google: Google) -> None:
         """Write a version and read it back: nobody else gets the value before it is certain to be kept."""
@@ -202,16 +218,37 @@ class Secret(Resource):
             self._generated = self._given if self._given is not None else generate_value()
         data = self._generated.encode()
         payload = {"data": base64.b64encode(data).decode(), "dataCrc32c": str(crc32c(data))}
-        version = google.write("POST", _API, f"{self._path(google)}:addVersion", {"payload": payload})
+        version = self._write_version(google, payload)
+        number = version_number(version)
         if self._access(google, version) != self._generated:
             raise PayloadMismatchError(
-                f"secret {self.name}: version {version_number(version)} reads back differently from what was written: "
-                "disable that version and run again"
+                f"secret {self.name}: version {number} reads back differently from what was written: disable that "
+                "version and run again"
             )
+        # The next task asks for the newest version.
+        await_visibility(google, lambda: version_number(self._latest(google) or _NO_VERSION) >= number, "the version")
+
+    def _write_version(self, google: Google, payload: JsonObject) -> JsonObject:
+        """A version is seen at once by its number, and by it alone, so that tells how an unclear end has ended.
+
+        https://cloud.google.com/secret-manager/docs/reference/consistency
+        """
+        try:
+            return google.write("POST", API, f"{self._path(google)}:addVersion", {"payload": payload})
+        except OutcomeUnknownError:
+            version = google.find(API, f"{self._path(google)}/versions/{(self._rotated_from or 0) + 1}")
+            ours = version and version.get("state") == _ENABLED and self._access(google, version) == self._generated
+            if not version or not ours:
+                raise
+            google.writes += 1
+            return version
+
+    def _latest(self, google: Google) -> JsonObject | None:
+        return google.find(API, f"{self._path(google)}/versions/latest")
 
     def _access(self, google: Google, version: JsonObject) -> str:
         number = version_number(version)
-        payload = google.get(_API, f"{self._path(google)}/versions/{number}:access").get("payload", {})
+        payload = google.get(API, f"{self._path(google)}/versions/{number}:access").get("payload", {})
         data = base64.b64decode(payload.get("data", ""))
         if "dataCrc32c" in payload and int(payload["dataCrc32c"]) != crc32c(data):
             raise PayloadMismatchError(f"secret {self.name}: version {number} came over damaged: run again")
@@ -228,43 +265,6 @@ class Secret(Resource):
             enabled = latest is not None and latest.get("state") == _ENABLED
             result["value"] = self._access(google, latest) if latest and enabled else None
         return result
-
-
-class SecretIamMember(policies.IamMember):
-    """A member of a role on a secret."""
-
-    MODULE = "secret_iam_member"
-    SERVICE = _SERVICE
-    SPEC: ClassVar[dict[str, Any]] = {"secret": {"type": "str", "required": True, "no_log": False}, **policies.SPEC}
-
-    @property
-    def secret(self) -> str:
-        """The secret's name."""
-        return str(self.params["secret"])
-
-    @property
-    def target(self) -> str:
-        return f"secret {self.secret}"
-
-    @property
-    def parent(self) -> Reference:
-        return Reference(Secret.MODULE, self.secret)
-
-    def _path(self, google: Google) -> str:
-        return f"{_secrets_path(google)}/{segment(self.secret)}"
-
-    def fetch(self, google: Google) -> JsonObject:
-        version = {"options.requestedPolicyVersion": policies.POLICY_VERSION}
-        try:
-            return google.get(_API, f"{self._path(google)}:getIamPolicy", **version)
-        except NotFoundError as error:
-            raise ParentAbsentError(
-                f"the secret {self.secret} does not exist in project {google.project}: create it first with "
-                "mlflow_ops.gcp.secret"
-            ) from error
-
-    def store(self, google: Google, policy: JsonObject) -> None:
-        google.write("POST", _API, f"{self._path(google)}:setIamPolicy", {"policy": policy})
 
 
 _ROTATED = "is to be rotated"
@@ -286,12 +286,3 @@ def _replication(locations: list[str] | None) -> JsonObject:
     if not locations:
         return {"automatic": {}}
     return {"userManaged": {"replicas": [{"location": location} for location in locations]}}
-
-
-def _labels(plan: Plan, existing: JsonObject) -> JsonObject | None:
-    """All labels to send, since the update mask replaces them whole; None if none changes."""
-    changes = {c.field.removeprefix("labels."): c.after for c in plan.applicable if c.field.startswith("labels.")}
-    if not changes:
-        return None
-    merged = {**existing, **{key: None if value is None else str(value) for key, value in changes.items()}}
-    return {key: value for key, value in merged.items() if value is not None}

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one HTTP layer: a bearer token, typed errors, and the rules about what may be sent twice.
 
-A read is repeated on 429, 5xx, resets and unreadable answers. A write is repeated only where Google certainly did not
-execute it (429, a connection that never came to be); any other unclear end raises OutcomeUnknownError, upon which the
-caller reads again and plans anew. So no creation is ever repeated blindly.
+A read is repeated on 429, 5xx, conflicts, resets and unreadable answers. A write is repeated only where Google
+certainly did not execute it (429, a connection that never came to be); any other unclear end raises
+OutcomeUnknownError, upon which the caller reads again and plans anew. So no creation is ever repeated blindly.
 """
 
 from __future__ import annotations
@@ -17,22 +17,29 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.credentials import TokenSource
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    BusyError,
     GoogleApiError,
     NetworkError,
     OutcomeUnknownError,
     RateLimitedError,
     ServerError,
+    StaleVersionError,
     error_from_reply,
 )
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.progress import Progress
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.transport import Reply, Transport
 
 JsonObject = dict[str, Any]
 
 USER_AGENT = "ansible-mlflow_ops.gcp/0.1.0"
 _UNCONNECTED_BUDGET = 15.0
+# What others do at the same time; a write has to be planned anew, a read may simply be repeated.
+_BY_OTHERS = (BusyError, StaleVersionError)
+_PASSING = (RateLimitedError, NetworkError, ServerError, *_BY_OTHERS)
 
 
 @dataclass(frozen=True)
@@ -56,17 +63,32 @@ class Session:
     """
 
     def __init__(
-        self, tokens: TokenSource, transport: Transport, clock: Clock | None = None, budget: float = 120.0
+        self,
+        tokens: TokenSource,
+        transport: Transport,
+        clock: Clock | None = None,
+        budget: float = 120.0,
+        progress: Progress | None = None,
     ) -> None:
         self._tokens = tokens
         self._transport = transport
         self._budget = budget
         self.clock = clock or Clock()
+        self.progress = progress or Progress()
 
     @property
     def key_id(self) -> str:
         """The id of the key that requests are sent with; empty if there is none."""
         return self._tokens.key_id
+
+    @property
+    def tokens(self) -> TokenSource:
+        """What requests are sent with."""
+        return self._tokens
+
+    def sending(self, tokens: TokenSource) -> Session:
+        """The same way to Google as another principal."""
+        return Session(tokens, self._transport, self.clock, self._budget, self.progress)
 
     @property
     def account(self) -> str:
@@ -95,14 +117,20 @@ class Session:
         while True:
             try:
                 return self._once(method, url, params, body)
-            except (RateLimitedError, NetworkError, ServerError) as error:
+            except _PASSING as error:
+                if isinstance(error, _BY_OTHERS) and not repeatable:
+                    raise
                 if not repeatable and not _surely_not_executed(error):
                     raise OutcomeUnknownError(error) from error
                 started = self.clock.now() if started is None else started
-                pause = getattr(error, "retry_after", 0.0) + self.clock.full_jitter(attempt)
-                if self.clock.now() + pause > started + self._budget_for(error):
+                asked = float(getattr(error, "retry_after", 0.0))
+                pause = asked + self.clock.full_jitter(attempt)
+                waited, budget = self.clock.now() - started, self._budget_for(error)
+                if waited + pause > budget:
+                    error.say_more(given_up(asked, attempt + 1, waited, budget))
                     raise
-                self.clock.sleep(pause)
+                with self.progress.waiting(f"{named(error)} to {method} {urlsplit(url).path}: asking again"):
+                    self.clock.sleep(pause)
                 attempt += 1
 
     def _budget_for(self, error: Exception) -> float:
@@ -135,6 +163,20 @@ class Session:
         return error
 
 
+def given_up(asked: float, times: int, waited: float, budget: float) -> str:
+    """Why a request is not sent once more."""
+    if asked > budget:
+        return f"Google asks to wait {asked:.0f} s, and a run waits {budget:.0f} s at most"
+    return f"tried {times} times in {waited:.0f} s" if times > 1 else "tried once"
+
+
+def named(error: Exception) -> str:
+    """What was answered, without the texts: they may quote what was sent."""
+    if isinstance(error, GoogleApiError):
+        return f"{error.status} {error.reason}".strip()
+    return "no answer" if isinstance(error, NetworkError) else "not seen everywhere yet"
+
+
 def _parsed(reply: Reply, method: str, url: str) -> JsonObject:
     if not reply.body:
         return {}
@@ -153,7 +195,7 @@ def _surely_not_executed(error: Exception) -> bool:
 
 def _retry_after(value: str, now: float) -> float:
     """Seconds to wait by a Retry-After header: a number or a date (RFC 9110, 10.2.3)."""
-    if value.isdigit():
+    if value.isdecimal():
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)

@@ -1,77 +1,57 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cloud Storage JSON API v1: buckets and their IAM policies. Path-style addresses only: names may hold underscores."""
+"""Cloud Storage JSON API v1: buckets. Path-style addresses only: names may hold underscores."""
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans, policies
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans, storage_rules, storage_settings
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google, segment
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     AlreadyExistsError,
+    GoogleApiError,
     GoogleError,
-    NotFoundError,
     PermissionDeniedError,
     RefusedError,
+    StaleVersionError,
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import BlastRadius, Change, Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
     ABSENT,
     STATE,
     Observed,
-    ParentAbsentError,
     Presence,
-    Reference,
     Resource,
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import JsonObject
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.variables import setting
 
-_API = "storage"
-_SERVICE = "storage.googleapis.com"
-
-
-@dataclass(frozen=True)
-class _Field:
-    option: str
-    api: str
-    implied: Any = None
-
-
-_FIELDS = (
-    _Field("storage_class", "storageClass", "STANDARD"),
-    _Field("uniform_bucket_level_access", "iamConfiguration.uniformBucketLevelAccess.enabled"),
-    _Field("public_access_prevention", "iamConfiguration.publicAccessPrevention", "inherited"),
-    _Field("versioning_enabled", "versioning.enabled"),
-    _Field("soft_delete_retention_seconds", "softDeletePolicy.retentionDurationSeconds", "0"),
-)
-_FIXED = "a bucket can't move: make one with a new name there and copy the objects"
-
-
-_SETTINGS: dict[str, Any] = {
-    "location": {"type": "str"},
-    "storage_class": {"type": "str", "choices": ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"]},
-    "uniform_bucket_level_access": {"type": "bool"},
-    "public_access_prevention": {"type": "str", "choices": ["enforced", "inherited"]},
-    "versioning_enabled": {"type": "bool"},
-    "soft_delete_retention_seconds": {"type": "int"},
-}
+API = "storage"
+SERVICE = "storage.googleapis.com"
+_LOCKED = "retention_policy_locked"
+# https://cloud.google.com/storage/docs/soft-delete: off, or between 7 and 90 days.
+_SOFT_DELETE = (604_800, 7_776_000)
+# https://cloud.google.com/storage/docs/bucket-lock: at most 100 years.
+_LONGEST_RETENTION = 3_155_760_000
 
 
 class Bucket(Resource):
     """A bucket."""
 
     MODULE = "bucket"
-    SERVICE = _SERVICE
+    SERVICE = SERVICE
     SPEC: ClassVar[dict[str, Any]] = {
         "name": {"type": "str", "required": True},
         "state": STATE,
-        **_SETTINGS,
+        **storage_settings.SPEC,
+        _LOCKED: {"type": "bool"},
+        "confirm_lock": {"type": "str"},
         "labels": {"type": "dict"},
-        "on_create": {"type": "dict", "options": _SETTINGS},
+        "on_create": {"type": "dict", "options": storage_settings.SPEC},
         "confirm_delete": {"type": "str"},
     }
 
@@ -86,17 +66,38 @@ class Bucket(Resource):
                 "underscores, with a letter or digit at both ends (and no gs://): correct "
                 f"{setting(self.MODULE, 'name')}"
             )
+        for settings in (self.params, self.params.get("on_create") or {}):
+            self._check_settings(settings)
+        if self.params.get(_LOCKED) is False:
+            raise RefusedError(f"bucket {self.name}: a locked retention policy stays locked: leave out {_LOCKED}")
+
+    def _check_settings(self, settings: Any) -> None:
+        seconds = settings.get("soft_delete_retention_seconds")
+        if seconds and not _SOFT_DELETE[0] <= seconds <= _SOFT_DELETE[1]:
+            raise RefusedError(
+                f"bucket {self.name}: soft_delete_retention_seconds {seconds}: Google keeps deleted objects for 7 to "
+                f"90 days: give {_SOFT_DELETE[0]} to {_SOFT_DELETE[1]}, or 0 for not at all"
+            )
+        period = settings.get("retention_period_seconds")
+        if period is not None and not 0 <= period <= _LONGEST_RETENTION:
+            raise RefusedError(
+                f"bucket {self.name}: retention_period_seconds {period}: give up to 100 years ({_LONGEST_RETENTION}), "
+                "or 0 for no retention"
+            )
+        if wrong := storage_rules.mistake(settings.get("lifecycle_rules") or []):
+            raise RefusedError(f"bucket {self.name}: {wrong}")
 
     def _path(self) -> str:
         return f"b/{segment(self.name)}"
 
     def read(self, google: Google) -> Observed:
-        body = google.find(_API, self._path(), projection="noAcl")
+        body = google.find(API, self._path(), projection="noAcl")
         if body is None:
             return ABSENT
-        about: dict[str, Any] = {}
+        now = dt.datetime.fromtimestamp(google.clock.wall(), dt.UTC)
+        about: dict[str, Any] = {"now": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
         if self.wants_absence:
-            listing = google.get(_API, f"{self._path()}/o", maxResults=1, versions="true", fields="items/name")
+            listing = google.get(API, f"{self._path()}/o", maxResults=1, versions="true", fields="items/name")
             about["holds_objects"] = bool(listing.get("items"))
         return Observed(Presence.PRESENT, body, about)
 
@@ -105,30 +106,35 @@ class Bucket(Resource):
             return self._plan_absence(observed)
         if not observed.exists:
             return self._plan_creation()
-        wanted = {field: self.params[field.option] for field in _FIELDS if self.params.get(field.option) is not None}
-        labels = self.params.get("labels")
-        changes = self._location_changes(observed.body)
-        for field, value in wanted.items():
-            found = _found(observed.body, field)
-            if not plans.same(value, found):
-                changes.append(Change(field.option, _printed(found, value), value, "differs"))
-        changes += plans.managed_keys("labels", labels, observed.body.get("labels"))
+        body = observed.body
+        changes = storage_settings.differences(self.params, body, observed.about.get("now", ""))
+        changes += self._lock_changes(body.get("retentionPolicy"))
+        changes += plans.managed_keys("labels", self.params.get("labels"), body.get("labels"))
         return plans.update(self.MODULE, self.name, changes)
 
     def _plan_creation(self) -> Plan:
         settings = plans.overlay(
-            self.params.get("on_create"), {option: self.params.get(option) for option in _SETTINGS}
+            self.params.get("on_create"), {option: self.params.get(option) for option in storage_settings.SPEC}
         )
         labels = {key: value for key, value in (self.params.get("labels") or {}).items() if value is not None}
-        fields = {"name": self.name, **{option: value for option, value in settings.items() if value is not None}}
+        fields = {"name": self.name, **storage_settings.new(settings)}
         fields |= {f"labels.{key}": str(value) for key, value in sorted(labels.items())}
-        return plans.create(self.MODULE, self.name, fields)
+        plan = plans.create(self.MODULE, self.name, fields)
+        return replace(plan, changes=(*plan.changes, *self._lock_changes(None)))
 
-    def _location_changes(self, body: JsonObject) -> list[Change]:
-        wanted, found = self.params.get("location"), body.get("location")
-        if not wanted or plans.same_ignoring_case(wanted, found):
+    def _lock_changes(self, policy: JsonObject | None) -> list[Change]:
+        """A lock is for good, so it wants the bucket's name once more, and a policy to lock."""
+        if not self.params.get(_LOCKED) or (policy or {}).get("isLocked"):
             return []
-        return [Change("location", found, wanted, "is fixed at creation", BlastRadius.DESTROYS, _FIXED)]
+        reason = (
+            "is to be locked for good: the period can only become longer, and the bucket stays until all are as old"
+        )
+        refusal = ""
+        if self.params.get("confirm_lock") != self.name:
+            refusal = f"this can't be undone: set confirm_lock: {self.name} to lock it"
+        if not policy and not self.params.get("retention_period_seconds"):
+            refusal = "there is no retention policy to lock: set retention_period_seconds"
+        return [Change(_LOCKED, False, True, reason, refusal=refusal)]
 
     def _plan_absence(self, observed: Observed) -> Plan:
         if not observed.exists:
@@ -143,13 +149,21 @@ class Bucket(Resource):
 
     def apply(self, google: Google, plan: Plan, observed: Observed) -> None:
         if plan.action is plans.Action.DELETE:
-            google.write("DELETE", _API, self._path())
-        elif plan.action is plans.Action.CREATE:
-            self._create(google, {"name": self.name, **_body(plan)})
-        else:
-            generation = observed.body.get("metageneration")
-            guard = {"ifMetagenerationMatch": generation} if generation else {}
-            google.write("PATCH", _API, self._path(), _body(plan), {"projection": "noAcl", **guard})
+            google.write("DELETE", API, self._path())
+            return
+        body = storage_settings.body_of(plan)
+        bucket = observed.body
+        try:
+            if plan.action is plans.Action.CREATE:
+                bucket = self._create(google, {"name": self.name, **body})
+            elif body:
+                bucket = google.write("PATCH", API, self._path(), body, {"projection": "noAcl", **_guard(bucket)})
+            if _LOCKED in plan.fields():
+                google.write("POST", API, f"{self._path()}/lockRetentionPolicy", None, _guard(bucket))
+        except StaleVersionError as error:
+            if way_out := way_out_for_good(error):
+                raise RefusedError(f"{error}: {way_out}") from error
+            raise
 
     def way_out(self, error: GoogleError) -> str:
         if not isinstance(error, PermissionDeniedError):
@@ -159,13 +173,13 @@ class Bucket(Resource):
             "another name; if it is yours, grant the caller a role that holds the permission"
         )
 
-    def _create(self, google: Google, body: JsonObject) -> None:
+    def _create(self, google: Google, body: JsonObject) -> JsonObject:
         try:
-            google.write("POST", _API, "b", body, {"project": google.project, "projection": "noAcl"})
+            return google.write("POST", API, "b", body, {"project": google.project, "projection": "noAcl"})
         except AlreadyExistsError as error:
             google.forget()
             try:
-                seen = google.find(_API, self._path(), projection="noAcl")
+                seen = google.find(API, self._path(), projection="noAcl")
             except PermissionDeniedError as denied:
                 raise _taken(error) from denied
             if seen is None:
@@ -173,39 +187,9 @@ class Bucket(Resource):
             raise
 
 
-class BucketIamMember(policies.IamMember):
-    """A member of a role on a bucket."""
-
-    MODULE = "bucket_iam_member"
-    SERVICE = _SERVICE
-    SPEC: ClassVar[dict[str, Any]] = {"bucket": {"type": "str", "required": True}, **policies.SPEC}
-
-    @property
-    def bucket(self) -> str:
-        """The bucket's name."""
-        return str(self.params["bucket"])
-
-    @property
-    def target(self) -> str:
-        return f"bucket {self.bucket}"
-
-    @property
-    def parent(self) -> Reference:
-        return Reference(Bucket.MODULE, self.bucket)
-
-    def _path(self) -> str:
-        return f"b/{segment(self.bucket)}/iam"
-
-    def fetch(self, google: Google) -> JsonObject:
-        try:
-            return google.get(_API, self._path(), optionsRequestedPolicyVersion=policies.POLICY_VERSION)
-        except NotFoundError as error:
-            raise ParentAbsentError(
-                f"the bucket {self.bucket} does not exist: create it first with mlflow_ops.gcp.bucket"
-            ) from error
-
-    def store(self, google: Google, policy: JsonObject) -> None:
-        google.write("PUT", _API, self._path(), policy)
+def _guard(bucket: JsonObject) -> dict[str, Any]:
+    generation = bucket.get("metageneration")
+    return {"ifMetagenerationMatch": generation} if generation else {}
 
 
 def _taken(error: AlreadyExistsError) -> RefusedError:
@@ -215,30 +199,16 @@ def _taken(error: AlreadyExistsError) -> RefusedError:
     )
 
 
-def _found(body: JsonObject, field: _Field) -> Any:
-    value: Any = body
-    for key in field.api.split("."):
-        value = (value or {}).get(key)
-    return field.implied if value is None else value
+# Cloud Storage also says 412 of what no repetition helps: a word of its sentence, and the way out.
+_FOR_GOOD = (
+    # As quoted by users of Terraform: "Request violates constraint 'constraints/storage.uniformBucketLevelAccess'".
+    ("violates constraint", "set what the organization's policy demands, or have the policy changed"),
+    ("public access prevention is enforced", "set public_access_prevention: inherited on the bucket first"),
+    ("enable uniform bucket-level access", "set uniform_bucket_level_access: true on the bucket first"),
+    ("disable uniform bucket-level access", "leave out uniform_bucket_level_access"),
+)
 
 
-def _printed(found: Any, wanted: Any) -> Any:
-    if isinstance(wanted, bool):
-        return bool(found)
-    return int(found) if isinstance(wanted, int) else found
-
-
-def _body(plan: Plan) -> JsonObject:
-    api = {field.option: field.api for field in _FIELDS} | {"location": "location"}
-    body: JsonObject = {}
-    for change in plan.applicable:
-        if change.field == "name":
-            continue
-        label = change.field.removeprefix("labels.")
-        path = ["labels", label] if label != change.field else api[change.field].split(".")
-        target = body
-        for key in path[:-1]:
-            target = target.setdefault(key, {})
-        sixty_four_bits = change.field == "soft_delete_retention_seconds"
-        target[path[-1]] = str(change.after) if sixty_four_bits else change.after
-    return body
+def way_out_for_good(error: GoogleApiError) -> str:
+    """What helps against a 412 that is no matter of who was first; empty for one that is."""
+    return next((way_out for said, way_out in _FOR_GOOD if said in error.message), "")

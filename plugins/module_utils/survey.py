@@ -20,7 +20,10 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import observe
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    GoogleApiError,
     GoogleError,
+    MissingPrerequisiteError,
+    NetworkError,
     PermissionDeniedError,
     RefusedError,
 )
@@ -32,10 +35,16 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.permissions import 
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Action, Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.registry import RESOURCES
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import ABSENT, Observed, Presence, Resource
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
+    ABSENT,
+    Observed,
+    Presence,
+    Resource,
+    way_out,
+)
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.service_usage import ProjectService
 
-_THREADS = 12
+_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -87,9 +96,12 @@ def survey(entries: Sequence[Entry], google: Google, *, check_permissions: bool 
     if not entries:
         return Survey([], permissions_checked=True)
     resources = [entry.resource for entry in entries]
+    for resource in resources:
+        resource.announce(google)
     with ThreadPoolExecutor(max_workers=min(_THREADS, len(resources))) as pool:
         observed = list(pool.map(lambda resource: _observe(resource, google), resources))
     made = plan_together(resources, observed)
+    _refuse_problems(resources, made)
     if not check_permissions:
         _raise_refusal(entries, observed)
         return Survey(made, permissions_checked=True)
@@ -104,6 +116,21 @@ def _observe(resource: Resource, google: Google) -> Observed:
         return Observed(Presence.UNKNOWN, error=error)
     except GoogleError as error:
         raise GoogleError(resource.explain(error)) from error
+
+
+def _refuse_problems(resources: Sequence[Resource], made: Sequence[Plan]) -> None:
+    """What can never be applied fails here, before any role has written anything."""
+    problems = []
+    for resource, plan in zip(resources, made, strict=True):
+        try:
+            resource.check_apply(plan)
+        except MissingPrerequisiteError:
+            # No plan knows a secret, and another entry may be about to make what is missing.
+            continue
+        except RefusedError as error:
+            problems.append(resource.explain(error))
+    if problems:
+        raise RefusedError("; ".join(problems))
 
 
 def _check_permissions(
@@ -125,6 +152,8 @@ def _check_permissions(
         # Asking needs no permission, so there is no such project, or it may not be seen: the refused read says so.
         if not refused:
             raise GoogleError(f"project {google.project}: {error}") from error
+    except (GoogleApiError, NetworkError) as error:
+        raise GoogleError(f"project {google.project}: {error}: {way_out(error)}") from error
     _raise_refusal(entries, observed)
     return checked
 
@@ -151,7 +180,7 @@ def plan_together(resources: Sequence[Resource], observed: Sequence[Observed]) -
         resource = resources[number]
         plan = _plan_one(resource, observed[number], services, created)
         planned[number] = plan
-        if plan.action is Action.CREATE:
+        if plan.action is Action.CREATE or resource.is_being_made(observed[number]):
             created.add((resource.MODULE, resource.name))
     return [planned[number] for number in range(len(resources))]
 
@@ -160,9 +189,12 @@ def _plan_one(resource: Resource, seen: Observed, services: set[str], created: s
     if seen.error is None:
         return resource.plan(seen)
     parent = resource.parent
+    in_created = parent is not None and (parent.module, parent.name) in created
     made_here = {
         Presence.SERVICE_DISABLED: getattr(seen.error, "service", "") in services or resource.SERVICE in services,
-        Presence.PARENT_ABSENT: parent is not None and (parent.module, parent.name) in created,
+        Presence.PARENT_ABSENT: in_created,
+        # A parent that is still being made can't be asked.
+        Presence.UNKNOWN: in_created,
     }.get(seen.presence, False)
     if made_here:
         return resource.plan(ABSENT)

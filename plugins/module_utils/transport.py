@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import NetworkError
@@ -16,7 +19,9 @@ try:
     import requests
     from requests.adapters import HTTPAdapter
     from requests.auth import AuthBase
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
     from urllib3.exceptions import NewConnectionError
+    from urllib3.util.ssl_ import create_urllib3_context
 except ImportError:
     # Said properly by module.py, which has an AnsibleModule to say it with.
     IMPORT_ERROR = traceback.format_exc()
@@ -24,6 +29,8 @@ except ImportError:
 _CONNECTIONS = 16
 _CONNECT_TIMEOUT = 10.0
 _READ_TIMEOUT = 60.0
+# The threads of a plan connect at the same time.
+_READING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -48,11 +55,9 @@ class PooledTransport:
     """Keep-alive connections shared by all threads of the process."""
 
     def __init__(self) -> None:
-        self._session = requests.Session()
+        self._session = new_session()
         # Without an auth object requests would put a .netrc entry in place of our token.
         self._session.auth = _keep_headers()
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS))
 
     def send(
         self, method: str, url: str, params: Mapping[str, Any] | None, body: object, headers: Mapping[str, str]
@@ -79,6 +84,48 @@ def _keep_headers() -> AuthBase:
             return request
 
     return KeepHeaders()
+
+
+def new_session() -> requests.Session:
+    """A session that shares its TLS context with all others: requests reads the CAs anew for each connection."""
+
+    class OneContext(HTTPAdapter):
+        # The hook that requests documents for a context of one's own (2.32).
+        def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+            host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+            if host["scheme"] == "https" and verify:
+                pool = {"cert_reqs": "CERT_REQUIRED", "ssl_context": _context(verify)}
+            return host, pool
+
+        def cert_verify(self, conn: Any, *how: Any) -> None:
+            base: Any = super()
+            base.cert_verify(conn, *how)
+            if conn.conn_kw.get("ssl_context"):
+                # Else urllib3 would read them into the context once more.
+                conn.ca_certs = conn.ca_cert_dir = None
+
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, OneContext(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS))
+    return session
+
+
+def _context(verify: bool | str) -> Any:
+    bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
+    with _READING:
+        try:
+            return _trusting(bundle)
+        except OSError as error:
+            problem = error.strerror or str(error)
+    raise requests.exceptions.SSLError(f"can't read the certificates to trust ({bundle}): {problem}")
+
+
+@functools.cache
+def _trusting(bundle: str) -> Any:
+    context = create_urllib3_context()
+    folder = Path(bundle).is_dir()
+    context.load_verify_locations(cafile=None if folder else bundle, capath=bundle if folder else None)
+    return context
 
 
 def _network_error(error: requests.exceptions.RequestException, method: str, url: str) -> NetworkError:

@@ -17,6 +17,10 @@ description:
     the modules of this collection would do to them. It changes nothing.
   - What another resource of the same call will make counts as absent, not as missing. So the database of an
     instance that is planned is planned too, and so is what needs a service that the same call enables.
+  - What can never be applied (settings of an instance that Google does not take together, a database flag that the
+    version does not have, an option that a new object needs) fails with one line that names each with its way out, so
+    before anything is written.
+  - Instances may be many. From two on they are read with one request, and each one's databases and users with one each.
   - Where anything is to be written, Google is asked once whether the caller's account holds every permission that the
     plan needs (C(projects.testIamPermissions), and for what is missing on the project the policy of the bucket, secret
     or service account itself). The same happens where Google refuses to show an object. If any is missing, the module
@@ -96,6 +100,14 @@ plans:
   returned: success
   type: list
   elements: dict
+  sample:
+    - {owner: artifact_store, module: bucket, name: my-artifacts, action: none, changes: []}
+    - owner: backend_store
+      module: sql_instance
+      name: mlflow-metadata
+      action: update
+      changes:
+        - {field: data_disk_size_gb, before: 10, after: 20, reason: differs, blast_radius: safe, refusal: null}
   contains:
     owner:
       description: Who declared it.
@@ -185,6 +197,7 @@ def main() -> None:
     )
     try:
         google = connect(module)
+        google.progress.subject = "plan"
         entries = parse_entries(module.params["resources"], google.project)
         found = survey(entries, google, check_permissions=module.params["check_permissions"])
     except GoogleError as error:

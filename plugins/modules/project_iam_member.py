@@ -15,27 +15,15 @@ short_description: Give a role on the project to one member
 description:
   - Adds one member to one role or takes it away. All other bindings, conditions and audit configurations stay as
     they are.
-  - If the policy changes meanwhile, it is read and changed anew.
-options:
-  role:
-    description: Role, such as V(roles/cloudsql.client).
-    type: str
-    required: true
-  member:
-    description: >-
-      Who has the role, with the kind in front, such as
-      V(serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com).
-    type: str
-    required: true
-  state:
-    description: Whether the binding should be there.
-    type: str
-    choices: [present, absent]
-    default: present
+  - The policy is written under the etag that was read. If it changes meanwhile, it is read and changed anew, so that
+    nobody's change is lost.
+  - Google's limits (1500 principals, 250 groups and domains a policy, each appearance counted) are told before anything
+    is written.
 extends_documentation_fragment:
   - mlflow_ops.gcp.auth
   - mlflow_ops.gcp.endpoints
   - mlflow_ops.gcp.attributes
+  - mlflow_ops.gcp.iam_member
 seealso:
   - module: mlflow_ops.gcp.service_account
   - module: mlflow_ops.gcp.bucket_iam_member
@@ -48,6 +36,29 @@ EXAMPLES = r"""
     project: my-project
     role: roles/cloudsql.client
     member: serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com
+
+- name: Let it read one bucket's objects until the new year
+  mlflow_ops.gcp.project_iam_member:
+    project: my-project
+    role: roles/storage.objectViewer
+    member: serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com
+    condition:
+      title: until-the-new-year
+      expression: >-
+        resource.name.startsWith("projects/_/buckets/my-artifacts") &&
+        request.time < timestamp("2030-01-01T00:00:00Z")
+
+- name: Take that away again
+  mlflow_ops.gcp.project_iam_member:
+    project: my-project
+    role: roles/storage.objectViewer
+    member: serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com
+    condition:
+      title: until-the-new-year
+      expression: >-
+        resource.name.startsWith("projects/_/buckets/my-artifacts") &&
+        request.time < timestamp("2030-01-01T00:00:00Z")
+    state: absent
 """
 
 RETURN = r"""
@@ -62,6 +73,13 @@ changes:
   returned: always
   type: list
   elements: dict
+  sample:
+    - field: member
+      before: null
+      after: serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com
+      reason: is to be created
+      blast_radius: safe
+      refusal: null
   contains:
     field:
       description: Name of the option.
@@ -88,17 +106,28 @@ resource:
   description: The binding; null if it is absent.
   returned: always
   type: dict
+  sample:
+    role: roles/cloudsql.client
+    member: serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com
+    target: project my-project
+    condition: null
   contains:
     role:
       description: The role.
       type: str
+      sample: roles/cloudsql.client
     member:
       description: The member.
       type: str
+      sample: serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com
     target:
       description: What the role is on.
       type: str
       sample: project my-project
+    condition:
+      description: The condition; null if there is none.
+      type: dict
+      sample: {"title": "until-the-new-year", "expression": "request.time < timestamp('2030-01-01T00:00:00Z')"}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -14,7 +14,8 @@ author:
 short_description: Enable a Google API in the project
 description:
   - Enables or disables a Google API, and waits until Google says it is so.
-  - Google refuses to disable one that was used lately or that others depend on.
+  - Google refuses to disable one that was used in the last 30 days or that others depend on, and the failure names
+    them. Two options say explicitly that it is meant.
 options:
   name:
     description: Name of the service, such as V(sqladmin.googleapis.com).
@@ -25,6 +26,15 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  disable_dependent_services:
+    description: With O(state=absent), whether every enabled service that depends on this one is disabled with it.
+    type: bool
+    default: false
+  ignore_usage:
+    description: With O(state=absent), whether to disable the service though it, or one that depends on it, was used in
+      the last 30 days.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - mlflow_ops.gcp.auth
   - mlflow_ops.gcp.endpoints
@@ -38,6 +48,12 @@ EXAMPLES = r"""
   mlflow_ops.gcp.project_service:
     project: my-project
     name: sqladmin.googleapis.com
+
+- name: Disable an API that nobody has used for a month
+  mlflow_ops.gcp.project_service:
+    project: my-project
+    name: bigquery.googleapis.com
+    state: absent
 """
 
 RETURN = r"""
@@ -52,6 +68,13 @@ changes:
   returned: always
   type: list
   elements: dict
+  sample:
+    - field: name
+      before: null
+      after: sqladmin.googleapis.com
+      reason: is to be created
+      blast_radius: safe
+      refusal: null
   contains:
     field:
       description: Name of the option.

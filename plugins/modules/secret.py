@@ -13,7 +13,7 @@ author:
   - mlflow_ops developers (@mlflow-ops)
 short_description: Manage a secret and its newest version in Secret Manager
 description:
-  - Creates and deletes a secret, and adds a version where one is missing.
+  - Creates, changes and deletes a secret, and adds a version where one is missing.
   - The newest version alone counts. If it is disabled or destroyed a new one is made; an older value is never used
     again.
   - What was written is read back and compared before the task ends.
@@ -31,6 +31,31 @@ options:
   labels:
     description: Labels. Those that are not listed stay as they are; a null value removes a label.
     type: dict
+  annotations:
+    description: Annotations, which can't be searched for. As with O(labels), those that are not listed stay, and a null
+      value removes one.
+    type: dict
+  version_aliases:
+    description:
+      - Names for versions, such as C(current) for V(3), that readers can use in place of the number. The version must
+        exist. Aliases that are not listed stay, and a null value removes one.
+    type: dict
+  version_destroy_ttl_seconds:
+    description:
+      - Seconds for which a version that somebody destroys is only disabled and can be enabled again
+        (U(https://cloud.google.com/secret-manager/docs/delay-destruction-of-secret-versions)). V(0) destroys at once.
+    type: int
+  expire_time:
+    description:
+      - When Google destroys the secret with all its versions, such as V(2030-01-31T00:00:00Z). An empty string removes
+        the end.
+      - Excludes O(ttl_seconds).
+    type: str
+  ttl_seconds:
+    description:
+      - Seconds until Google destroys the secret with all its versions, from when this is first written. A secret that
+        has an end already keeps it.
+    type: int
   replication_locations:
     description: Regions that keep the secret; Google chooses if it is empty or not set. It can't be changed later.
     type: list
@@ -87,10 +112,19 @@ EXAMPLES = r"""
     name: mlflow-db-password
     older_versions: disabled
 
-- name: Keep a password of our own
+- name: Say which version is in use, and let nobody destroy one in an instant
   mlflow_ops.gcp.secret:
     project: my-project
     name: mlflow-db-password
+    labels: {app: mlflow}
+    annotations: {owner: "https://wiki.example.com/mlflow"}
+    version_aliases: {current: 1}
+    version_destroy_ttl_seconds: 604800
+
+- name: Keep a password of our own
+  mlflow_ops.gcp.secret:
+    project: my-project
+    name: mlflow-vault-password
     value: "{{ vault_mlflow_password }}"
     replication_locations: [europe-west3]
 """
@@ -107,6 +141,8 @@ changes:
   returned: always
   type: list
   elements: dict
+  sample:
+    - {field: version, before: 1, after: 2, reason: is to be rotated, blast_radius: safe, refusal: null}
   contains:
     field:
       description: Name of the option.
@@ -148,6 +184,7 @@ value:
   description: The newest version's value; null if it is not enabled, or in check mode if there is none yet.
   returned: if O(return_value=true)
   type: str
+  sample: Zk3v0eXb9w4qTn1rYc7LhUa5dGs2jPi8mKo6_Fx-QWERT
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -15,31 +15,21 @@ short_description: Give a role on a secret to one member
 description:
   - Adds one member to one role or takes it away. All other bindings, conditions and audit configurations stay as
     they are.
-  - If the policy changes meanwhile, it is read and changed anew.
+  - The policy is written under the etag that was read. If it changes meanwhile, it is read and changed anew, so that
+    nobody's change is lost.
+  - Google's limits (1500 principals, 250 groups and domains a policy, each appearance counted) are told before anything
+    is written.
 options:
   secret:
     description: Name of the secret.
     type: str
     required: true
-  role:
-    description: Role, such as V(roles/secretmanager.secretAccessor).
-    type: str
-    required: true
-  member:
-    description: >-
-      Who has the role, with the kind in front, such as
-      V(serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com).
-    type: str
-    required: true
-  state:
-    description: Whether the binding should be there.
-    type: str
-    choices: [present, absent]
-    default: present
 extends_documentation_fragment:
   - mlflow_ops.gcp.auth
   - mlflow_ops.gcp.endpoints
   - mlflow_ops.gcp.attributes
+  - mlflow_ops.gcp.iam_member
+  - mlflow_ops.gcp.iam_member.public
 seealso:
   - module: mlflow_ops.gcp.secret
   - module: mlflow_ops.gcp.service_account
@@ -53,6 +43,16 @@ EXAMPLES = r"""
     secret: mlflow-db-password
     role: roles/secretmanager.secretAccessor
     member: serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com
+
+- name: Let somebody read it until the new year
+  mlflow_ops.gcp.secret_iam_member:
+    project: my-project
+    secret: mlflow-db-password
+    role: roles/secretmanager.secretAccessor
+    member: user:somebody@example.com
+    condition:
+      title: until-the-new-year
+      expression: request.time < timestamp("2030-01-01T00:00:00Z")
 """
 
 RETURN = r"""
@@ -67,6 +67,13 @@ changes:
   returned: always
   type: list
   elements: dict
+  sample:
+    - field: member
+      before: null
+      after: serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com
+      reason: is to be created
+      blast_radius: safe
+      refusal: null
   contains:
     field:
       description: Name of the option.
@@ -93,22 +100,33 @@ resource:
   description: The binding; null if it is absent.
   returned: always
   type: dict
+  sample:
+    role: roles/secretmanager.secretAccessor
+    member: serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com
+    target: secret mlflow-db-password
+    condition: null
   contains:
     role:
       description: The role.
       type: str
+      sample: roles/secretmanager.secretAccessor
     member:
       description: The member.
       type: str
+      sample: serviceAccount:mlflow-server@my-project.iam.gserviceaccount.com
     target:
       description: What the role is on.
       type: str
       sample: secret mlflow-db-password
+    condition:
+      description: The condition; null if there is none.
+      type: dict
+      sample: {"title": "until-the-new-year", "expression": "request.time < timestamp('2030-01-01T00:00:00Z')"}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.module import module_spec, run_resource
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.secret_manager import SecretIamMember
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.secret_manager_policies import SecretIamMember
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ author:
   - mlflow_ops developers (@mlflow-ops)
 short_description: Manage a service account
 description:
-  - Creates, changes and deletes a service account.
+  - Creates, changes, disables and deletes a service account.
   - A new account is not seen everywhere at once; the modules that give it roles wait for it.
 options:
   account_id:
@@ -31,6 +31,11 @@ options:
   description: &description
     description: What the account is for.
     type: str
+  disabled:
+    description:
+      - V(true) disables the account (Google takes its keys and tokens no longer), V(false) enables it again.
+      - Without it the account stays as it is, with a warning if it is disabled.
+    type: bool
   on_create:
     description:
       - Settings that a new account gets and that are never compared afterwards; what is set outside of it wins.
@@ -39,6 +44,14 @@ options:
     suboptions:
       display_name: *display_name
       description: *description
+  confirm_delete:
+    description:
+      - O(state=absent) needs the account's address here once more. Its keys stop to work, its bindings
+        count no longer, and a new account of the same name gets none of them.
+      - Google keeps a deleted account for 30 days. The result names the command that brings it back, which works unless
+        the name is taken again (U(https://cloud.google.com/iam/docs/service-accounts-delete-undelete)).
+      - O(disabled=true) for a day shows who would miss it.
+    type: str
 extends_documentation_fragment:
   - mlflow_ops.gcp.auth
   - mlflow_ops.gcp.endpoints
@@ -56,6 +69,19 @@ EXAMPLES = r"""
     account_id: mlflow-server
     display_name: MLflow tracking server
   register: server
+
+- name: Take an old account out of use, which can be undone
+  mlflow_ops.gcp.service_account:
+    project: my-project
+    account_id: mlflow-old
+    disabled: true
+
+- name: Delete it
+  mlflow_ops.gcp.service_account:
+    project: my-project
+    account_id: mlflow-old
+    state: absent
+    confirm_delete: mlflow-old@my-project.iam.gserviceaccount.com
 """
 
 RETURN = r"""
@@ -70,6 +96,13 @@ changes:
   returned: always
   type: list
   elements: dict
+  sample:
+    - field: display_name
+      before: ""
+      after: MLflow tracking server
+      reason: differs
+      blast_radius: safe
+      refusal: null
   contains:
     field:
       description: Name of the option.

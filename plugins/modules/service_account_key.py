@@ -74,6 +74,8 @@ changes:
   returned: always
   type: list
   elements: dict
+  sample:
+    - {field: disabled, before: false, after: true, reason: differs, blast_radius: safe, refusal: null}
   contains:
     field:
       description: Name of the option.
@@ -106,6 +108,11 @@ other_keys:
   returned: always
   type: list
   elements: dict
+  sample:
+    - key_id: 4f1d2c3b5a69788796a5b4c3d2e1f00112233445
+      created: "2026-08-23T07:00:00Z"
+      age_days: 92
+      disabled: false
   contains:
     key_id:
       description: Id of the key.

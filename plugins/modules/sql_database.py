@@ -20,7 +20,7 @@ options:
     type: str
     required: true
   name:
-    description: Name of the database.
+    description: Name of the database, of 63 bytes at most.
     type: str
     required: true
   state:
@@ -29,13 +29,15 @@ options:
     choices: [present, absent]
     default: present
   charset:
-    description: Character set; PostgreSQL at Google knows V(UTF8) alone. It can't be changed later.
+    description: Character set. Cloud SQL creates databases with V(UTF8) only, and it can't be changed later.
     type: str
   collation:
-    description: Collation, such as V(en_US.UTF8). It can't be changed later.
+    description: Collation. Cloud SQL creates databases with V(en_US.UTF8) only, and it can't be changed later.
     type: str
   confirm_delete:
-    description: Deleting a database destroys its data, so O(state=absent) needs its name here once more.
+    description:
+      - Deleting a database destroys its data, so O(state=absent) needs its name here once more.
+      - PostgreSQL refuses while anybody is connected to it. The failure then names the way out.
     type: str
 extends_documentation_fragment:
   - mlflow_ops.gcp.auth
@@ -52,6 +54,14 @@ EXAMPLES = r"""
     project: my-project
     instance: mlflow-metadata
     name: mlflow
+
+- name: Delete a database with all that is in it
+  mlflow_ops.gcp.sql_database:
+    project: my-project
+    instance: mlflow-metadata
+    name: scratch
+    state: absent
+    confirm_delete: scratch
 """
 
 RETURN = r"""
@@ -66,6 +76,8 @@ changes:
   returned: always
   type: list
   elements: dict
+  sample:
+    - {field: name, before: null, after: mlflow, reason: is to be created, blast_radius: safe, refusal: null}
   contains:
     field:
       description: Name of the option.

@@ -62,7 +62,7 @@ users:
 as_variables:
   description:
     - The instance as variables of an inventory. With them the role C(mlflow_ops.gcp.backend_store) finds nothing to
-      change in the instance, and keeps it as it is.
+      change in the instance, and keeps it as it is. The zones are left out, since Google may move an instance.
     - The database and the user are named where there is only one that Google has not made itself.
   returned: success
   type: dict

@@ -13,8 +13,11 @@ author:
   - mlflow_ops developers (@mlflow-ops)
 short_description: Manage a user of a Cloud SQL instance
 description:
-  - Creates and deletes a database user, and sets its password.
-  - Google never tells a password, so this module can't know whether the present one is right; only a login can.
+  - Creates and deletes a database user, sets its password and gives it database roles.
+  - Google tells neither a user's password nor its roles, so this module can't know whether they are right; only a login
+    can.
+  - A new instance's own user C(postgres) has no password and can't log in until it is given one
+    (U(https://cloud.google.com/sql/docs/postgres/users)), so nothing needs to be done about it.
 options:
   instance:
     description: Name of the instance.
@@ -22,9 +25,11 @@ options:
     required: true
   name:
     description:
-      - Name of the user.
+      - Name of the user, of 63 bytes at most.
       - With O(type=CLOUD_IAM_SERVICE_ACCOUNT) the service account's e-mail address; PostgreSQL's name for it lacks
-        C(.gserviceaccount.com).
+        C(.gserviceaccount.com). An account whose name is then still longer than 63 bytes can't be a user.
+      - With O(type=CLOUD_IAM_USER) and O(type=CLOUD_IAM_GROUP) the e-mail address of the person or group.
+      - E-mail addresses are in lower case.
     type: str
     required: true
   state:
@@ -33,10 +38,14 @@ options:
     choices: [present, absent]
     default: present
   type:
-    description: V(BUILT_IN) logs in with a password, V(CLOUD_IAM_SERVICE_ACCOUNT) with a token. It can't be changed
-      later.
+    description:
+      - V(BUILT_IN) logs in with a password, V(CLOUD_IAM_SERVICE_ACCOUNT) and V(CLOUD_IAM_USER) with a token of the
+        principal. V(CLOUD_IAM_GROUP) does not log in itself, but its members do.
+      - IAM users need the instance's flag C(cloudsql.iam_authentication) to be V(on), without which none is created
+        here, and the principal needs C(roles/cloudsql.instanceUser) (besides C(roles/cloudsql.client)) on the project.
+      - It can't be changed later.
     type: str
-    choices: [BUILT_IN, CLOUD_IAM_SERVICE_ACCOUNT]
+    choices: [BUILT_IN, CLOUD_IAM_SERVICE_ACCOUNT, CLOUD_IAM_USER, CLOUD_IAM_GROUP]
     default: BUILT_IN
   password:
     description:
@@ -49,8 +58,31 @@ options:
     type: str
     choices: [on_create, always]
     default: on_create
+  database_roles:
+    description:
+      - Roles of PostgreSQL that the user is made a member of when it is created. They must exist.
+      - Without them Google makes a V(BUILT_IN) user a member of C(cloudsqlsuperuser), and an IAM user of no role with
+        any privilege.
+    type: list
+    elements: str
+  update_database_roles:
+    description:
+      - V(on_create) leaves the roles of an existing user alone. V(always) gives it O(database_roles) on each run, which
+        is always a change, since Google does not tell which roles a user has.
+      - They are added to the roles that the user has.
+    type: str
+    choices: [on_create, always]
+    default: on_create
+  revoke_existing_roles:
+    description: >-
+      With O(update_database_roles=always), whether all roles that are not in O(database_roles) are taken away.
+    type: bool
+    default: false
   confirm_delete:
-    description: Deleting a user locks out whoever logs in as it, so O(state=absent) needs its name here once more.
+    description:
+      - Deleting a user locks out whoever logs in as it, so O(state=absent) needs its name here once more. For a service
+        account that is PostgreSQL's name, without C(.gserviceaccount.com).
+      - PostgreSQL refuses to drop a user that owns anything. The failure then names the way out.
     type: str
 extends_documentation_fragment:
   - mlflow_ops.gcp.auth
@@ -84,6 +116,17 @@ EXAMPLES = r"""
     instance: mlflow-metadata
     name: mlflow-server@my-project.iam.gserviceaccount.com
     type: CLOUD_IAM_SERVICE_ACCOUNT
+    database_roles: [cloudsqlsuperuser]
+
+- name: Let a user look at everything, and do nothing else
+  mlflow_ops.gcp.sql_user:
+    project: my-project
+    instance: mlflow-metadata
+    name: reader
+    password: "{{ mlflow_password }}"
+    database_roles: [pg_read_all_data]
+    update_database_roles: always
+    revoke_existing_roles: true
 """
 
 RETURN = r"""
@@ -98,6 +141,13 @@ changes:
   returned: always
   type: list
   elements: dict
+  sample:
+    - field: password
+      before: "(hidden)"
+      after: "(hidden)"
+      reason: update_password is always
+      blast_radius: safe
+      refusal: null
   contains:
     field:
       description: Name of the option.

@@ -33,6 +33,10 @@ DEFAULT_FIELDS = frozenset({"bindings", "etag"})
 """What setIamPolicy changes without an updateMask: audit configuration is left alone."""
 
 
+MOST_MEMBERS = 1500
+"""Each appearance in a binding counts: https://cloud.google.com/iam/quotas."""
+
+
 CONDITION = {"title": str, "description": str, "expression": str, "location": str}
 BINDING = {"role": str, "members": [str], "condition": CONDITION}
 POLICY = {"bindings": [BINDING], "auditConfigs": [{}], "etag": str, "version": int}
@@ -117,6 +121,7 @@ def write(
             raise StalePolicyError
         _check_version(wanted, current)
     bindings = [_binding(store, settings, binding) for binding in wanted.get("bindings", [])]
+    _check_size(bindings)
     taken: Json = {"bindings": [binding for binding in bindings if binding["members"]]}
     taken |= {"auditConfigs": wanted["auditConfigs"]} if "auditConfigs" in wanted else {}
     policy: Json = {name: (taken if name in fields else current).get(name) for name in ("bindings", "auditConfigs")}
@@ -147,6 +152,13 @@ def _check_version(wanted: Json, current: Json) -> None:
     if any("condition" in binding for binding in wanted.get("bindings", [])):
         # Wording ours: that Google refuses it is on the page above.
         raise modern(400, "Policies with conditional role bindings must specify version 3 or greater.")
+
+
+def _check_size(bindings: list[Json]) -> None:
+    if (count := sum(len(binding["members"]) for binding in bindings)) > MOST_MEMBERS:
+        # As recorded in hashicorp/terraform-provider-google#25093.
+        message = f"The number of members in the policy ({count:,}) is larger than the maximum allowed size 1,500."
+        raise modern(400, message)
 
 
 def changed_roles(before: Json, after: Json) -> list[str]:
@@ -244,6 +256,9 @@ def _binding(store: Store, settings: Settings, binding: Json) -> Json:
     members = [_member(store, settings, member) for member in dict.fromkeys(binding.get("members", []))]
     if "condition" not in binding:
         return {"role": role, "members": members}
+    if {"allUsers", "allAuthenticatedUsers"} & {*members}:
+        # Wording ours; the rule: https://cloud.google.com/iam/docs/conditions-overview.
+        raise modern(400, "Conditions can't be set where a role is granted to all users.")
     _check_condition(role, binding["condition"])
     return {"role": role, "members": members, "condition": binding["condition"]}
 
@@ -255,8 +270,10 @@ def _is_known(store: Store, custom_role: str) -> bool:
 def _check_condition(role: str, condition: Json) -> None:
     """Google answers 400 to a condition that does not compile, and to any on a basic role."""
     if role in BASIC:
-        # Wording ours, here and below.
-        raise modern(400, f"Conditions can't be set on basic roles, such as {role}.")
+        # As recorded in hashicorp/terraform-provider-google#7833.
+        raise modern(
+            400, "LintValidationUnits/BindingRoleAllowConditionCheck Error: Conditions can't be set on primitive roles."
+        )
     expression = str(condition.get("expression", ""))
     try:
         compile_condition(expression)

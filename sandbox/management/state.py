@@ -29,6 +29,12 @@ async def requests(world: World, _: Json) -> list[Json]:
     return world.recorder.as_json()
 
 
+async def forget_requests(world: World, _: Json) -> Json:
+    """Empty the recorder."""
+    world.recorder.clear()
+    return {"status": "ok"}
+
+
 async def reset(world: World, _: Json) -> Json:
     """A fresh project; the operator's key stays valid."""
     await world.reset()
@@ -45,6 +51,7 @@ async def take_names(world: World, body: Json) -> Json:
 ROUTES = [
     ManagementRoute("GET", "/health", health),
     ManagementRoute("GET", "/requests", requests),
+    ManagementRoute("DELETE", "/requests", forget_requests),
     ManagementRoute("POST", "/reset", reset),
     ManagementRoute("POST", "/elsewhere", take_names),
 ]

@@ -10,6 +10,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_info impo
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_user import SqlUser
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import converge, predict
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    GoogleError,
     InstanceNotRunningError,
     InvalidRequestError,
     RefusedError,
@@ -52,6 +53,64 @@ def test_an_existing_database_is_left_alone_whatever_the_case_of_its_charset() -
     made = cloud({DATABASE: ok({"name": "mlflow", "charset": "UTF8", "collation": "en_US.UTF8"})})
     assert not converge(database(charset="utf8", collation="en_us.utf8"), made.google).changed
     assert made.transport.lines == [DATABASE]
+
+
+@pytest.mark.parametrize("options", [{"charset": "LATIN1"}, {"collation": "de_DE.UTF8"}])
+def test_a_database_is_created_with_the_only_charset_that_google_takes(options: dict[str, str]) -> None:
+    made = cloud({DATABASE: NOT_FOUND})
+    for run in (converge, predict):
+        with pytest.raises(
+            RefusedError, match=r"creates databases with (UTF8|en_US\.UTF8) only: set (charset|collation)"
+        ):
+            run(database(**options), made.google)
+    assert made.transport.writes == []
+
+
+def test_the_charset_of_a_database_that_is_to_go_does_not_matter() -> None:
+    answers: dict[str, Any] = {DATABASE: [ok({"name": "mlflow"}), NOT_FOUND], f"GET {INSTANCE}": ok()}
+    made = cloud({**answers, OPERATIONS: ok(), f"DELETE {INSTANCE}/databases/mlflow": DONE})
+    assert converge(database(charset="LATIN1", state="absent", confirm_delete="mlflow"), made.google).changed
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"name": ""}, "empty"),
+        ({"name": "x" * 64}, "63 bytes"),
+        ({"name": "ä" * 32}, "63 bytes"),
+        ({"name": "template1"}, "Cloud SQL's own"),
+        ({"name": "postgres", "state": "absent"}, "many clients look for"),
+    ],
+)
+def test_bad_databases_are_refused(options: dict[str, str], text: str) -> None:
+    with pytest.raises(RefusedError, match=text):
+        database(**options)
+
+
+@pytest.mark.parametrize("options", [{"name": "x" * 63}, {"name": "postgres"}])
+def test_other_databases_are_not(options: dict[str, str]) -> None:
+    assert database(**options).name == options["name"]
+
+
+IN_USE = "Invalid request: failed to delete database mlflow. pq: database is being accessed by other users"
+NOT_OWNED = "Invalid request: failed to delete database mlflow. pq: must be owner of database mlflow"
+
+
+@pytest.mark.parametrize(
+    ("said", "way_out"),
+    [(IN_USE, "stop what uses it (such as `docker compose stop mlflow`)"), (NOT_OWNED, "OWNER TO cloudsqlsuperuser")],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_why_a_database_cannot_be_dropped_and_what_to_do(said: str, way_out: str, inside: bool) -> None:
+    operation = {"name": "op-1", "status": "DONE", "error": {"errors": [{"code": "INTERNAL_ERROR", "message": said}]}}
+    child = database(state="absent", confirm_delete="mlflow")
+    answers: dict[str, Any] = {DATABASE: ok({"name": "mlflow"}), f"GET {INSTANCE}": ok(), OPERATIONS: ok()}
+    answers[f"DELETE {INSTANCE}/databases/mlflow"] = ok(operation) if inside else bad(400, "invalid", said)
+    with pytest.raises(GoogleError) as caught:
+        converge(child, cloud(answers).google)
+    assert said in child.explain(caught.value)
+    assert way_out in child.explain(caught.value)
+    assert way_out not in database().explain(caught.value)
 
 
 def test_a_databases_charset_and_collation_are_fixed() -> None:
@@ -183,20 +242,6 @@ def test_a_lost_answer_to_a_creation_does_not_create_twice() -> None:
     assert len(made.transport.writes) == 1
 
 
-EMAIL = "mlflow@p.iam.gserviceaccount.com"
-
-
-def test_a_service_accounts_user_is_its_address_without_the_end() -> None:
-    made = cloud({USERS: [users(), users({"name": "mlflow@p.iam"})], OPERATIONS: ok(), f"POST {INSTANCE}/users": DONE})
-    converge(user(name=EMAIL, type="CLOUD_IAM_SERVICE_ACCOUNT"), made.google)
-    assert made.transport.writes[0].body == {
-        "name": "mlflow@p.iam",
-        "type": "CLOUD_IAM_SERVICE_ACCOUNT",
-        "instance": "db",
-        "project": PROJECT,
-    }
-
-
 def test_a_users_type_is_fixed() -> None:
     made = cloud({USERS: users({"name": "mlflow_user", "type": "CLOUD_IAM_USER"})})
     assert converge(user(password=PASSWORD), made.google).plan.action is Action.REFUSE
@@ -209,10 +254,9 @@ def test_a_users_type_is_fixed() -> None:
         ({"password": "it's"}, "single quote"),
         ({"password": ""}, "empty"),
         ({"name": "x" * 64}, "63 bytes"),
-        ({"name": EMAIL, "type": "CLOUD_IAM_SERVICE_ACCOUNT", "password": "p"}, "has no password"),
-        ({"name": "Mlflow@p.iam", "type": "CLOUD_IAM_SERVICE_ACCOUNT"}, "lower case"),
-        ({"name": "mlflow", "type": "CLOUD_IAM_SERVICE_ACCOUNT"}, "e-mail"),
-        ({"name": f"{'x' * 60}@p.iam.gserviceaccount.com", "type": "CLOUD_IAM_SERVICE_ACCOUNT"}, "63 bytes"),
+        ({"name": ""}, "empty"),
+        ({"name": "pg_reader"}, "a role of their own"),
+        ({"name": "cloudsqladmin"}, "a role of their own"),
     ],
 )
 def test_bad_users_are_refused_and_the_password_is_not_repeated(options: dict[str, Any], text: str) -> None:

@@ -6,11 +6,8 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_fields import (
-    FIELDS,
-    patches,
-    settings_as_options,
-)
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_changes import patches
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_fields import FIELDS, settings_as_options
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_instance import SqlInstance
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import converge, predict
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
@@ -22,7 +19,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Action, BlastRadius, Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import ABSENT, Observed, Presence
 
-from tests.unit.fakes import DONE, NO_INSTANCE, PROJECT, bad, cloud, ok
+from tests.unit.fakes import DONE, NO_INSTANCE, NOT_FOUND, PROJECT, bad, cloud, ok
 from tests.unit.options import validated
 
 MINIMAL = {"name": "db", "database_version": "POSTGRES_15", "region": "us-central1", "tier": "db-f1-micro"}
@@ -118,110 +115,113 @@ def test_defaults_that_google_leaves_out_are_no_drift() -> None:
     assert plan(body, **wanted).changes == ()
 
 
-# (options, settings as found, field, before, after, blast radius); sources in google-apis 1.5 (Google's discovery
-# document, gcloud's patch.py, the configure-pitr and configure-private-ip pages).
-DRIFT: list[tuple[dict[str, Any], dict[str, Any], str, Any, Any, BlastRadius]] = [
-    ({"tier": "db-g1-small"}, {}, "tier", "db-f1-micro", "db-g1-small", BlastRadius.RESTARTS),
-    ({"edition": "ENTERPRISE_PLUS"}, {}, "edition", "ENTERPRISE", "ENTERPRISE_PLUS", BlastRadius.RESTARTS),
-    ({"database_version": "POSTGRES_16"}, {}, "database_version", "POSTGRES_15", "POSTGRES_16", BlastRadius.RESTARTS),
-    ({"data_disk_size_gb": 20}, {}, "data_disk_size_gb", 10, 20, BlastRadius.SAFE),
-    ({"storage_auto_resize": False}, {}, "storage_auto_resize", True, False, BlastRadius.SAFE),
-    ({"storage_auto_resize_limit_gb": 50}, {}, "storage_auto_resize_limit_gb", 0, 50, BlastRadius.SAFE),
-    ({"availability_type": "REGIONAL"}, {}, "availability_type", "ZONAL", "REGIONAL", BlastRadius.RESTARTS),
-    ({"activation_policy": "NEVER"}, {}, "activation_policy", "ALWAYS", "NEVER", BlastRadius.RESTARTS),
+Row = tuple[dict[str, Any], dict[str, Any], str, Any, Any, BlastRadius]
+SAFE, RESTARTS, DESTROYS = BlastRadius.SAFE, BlastRadius.RESTARTS, BlastRadius.DESTROYS
+BACKUP, IP, WINDOW, INSIGHTS = "backup_configuration", "ip_configuration", "maintenance_window", "insights_config"
+POLICY, ZONES = "password_validation_policy", "location_preference"
+NETWORK = "projects/p/global/networks/n"
+PATH = "enable_private_path_for_google_cloud_services"
+BACKED_UP = {"enabled": True, "pointInTimeRecoveryEnabled": True}
+DENIED = {"start_date": "2026-12-20", "end_date": "2027-01-05", "time": "00:00:00"}
+
+
+def inner(parent: str, option: str, found: Any, wanted: Any, radius: BlastRadius = SAFE, **settings: Any) -> Row:
+    return {parent: {option: wanted}}, settings, f"{parent}.{option}", found, wanted, radius
+
+
+def outer(option: str, found: Any, wanted: Any, radius: BlastRadius = SAFE, **settings: Any) -> Row:
+    return {option: wanted}, settings, option, found, wanted, radius
+
+
+# (options, settings as found, field, before, after, blast radius). Sources: tests/contract/test_plan_table.py.
+DRIFT: list[Row] = [
+    outer("tier", "db-f1-micro", "db-g1-small", RESTARTS),
     (
-        {"activation_policy": "ALWAYS"},
-        {"activationPolicy": "NEVER"},
-        "activation_policy",
-        "NEVER",
-        "ALWAYS",
-        BlastRadius.SAFE,
+        {"edition": "ENTERPRISE_PLUS", "tier": None},
+        {"tier": "db-perf-optimized-N-2"},
+        *("edition", "ENTERPRISE", "ENTERPRISE_PLUS", RESTARTS),
     ),
-    ({"backup_configuration": {"enabled": True}}, {}, "backup_configuration.enabled", False, True, BlastRadius.SAFE),
-    (
-        {"backup_configuration": {"start_time": "03:00"}},
-        {},
-        "backup_configuration.start_time",
-        "12:00",
-        "03:00",
-        BlastRadius.SAFE,
-    ),
-    (
-        {"backup_configuration": {"point_in_time_recovery_enabled": True}},
-        {},
-        "backup_configuration.point_in_time_recovery_enabled",
-        False,
-        True,
-        BlastRadius.RESTARTS,
-    ),
-    (
-        {"backup_configuration": {"retained_backups": 14}},
-        {},
-        "backup_configuration.retained_backups",
-        7,
-        14,
-        BlastRadius.SAFE,
-    ),
-    (
-        {"backup_configuration": {"transaction_log_retention_days": 3}},
-        {},
-        "backup_configuration.transaction_log_retention_days",
-        7,
-        3,
-        BlastRadius.SAFE,
-    ),
-    ({"ip_configuration": {"ipv4_enabled": False}}, {}, "ip_configuration.ipv4_enabled", True, False, BlastRadius.SAFE),
-    (
-        {"ip_configuration": {"authorized_networks": []}},
-        {"ipConfiguration": {"authorizedNetworks": [{"kind": "sql#aclEntry", "value": "0.0.0.0/0"}]}},
-        "ip_configuration.authorized_networks",
+    outer("database_version", "POSTGRES_15", "POSTGRES_16", RESTARTS),
+    outer("data_disk_size_gb", 10, 20),
+    outer("storage_auto_resize", True, False),
+    outer("storage_auto_resize_limit_gb", 0, 50),
+    outer("availability_type", "ZONAL", "REGIONAL", RESTARTS, backupConfiguration=BACKED_UP),
+    inner(ZONES, "zone", "us-central1-a", "us-central1-b", RESTARTS),
+    inner(ZONES, "secondary_zone", None, "us-central1-c", RESTARTS),
+    outer("activation_policy", "ALWAYS", "NEVER", RESTARTS),
+    outer("activation_policy", "NEVER", "ALWAYS", activationPolicy="NEVER"),
+    inner(BACKUP, "enabled", False, True),
+    inner(BACKUP, "start_time", "12:00", "03:00"),
+    inner(BACKUP, "location", None, "eu"),
+    inner(BACKUP, "point_in_time_recovery_enabled", False, True, RESTARTS, backupConfiguration={"enabled": True}),
+    inner(BACKUP, "retained_backups", 7, 14),
+    inner(BACKUP, "transaction_log_retention_days", 7, 3),
+    outer("retain_backups_on_delete", None, True),
+    inner(WINDOW, "day", None, 7),
+    inner(WINDOW, "hour", 0, 3, maintenanceWindow={"day": 7}),
+    inner(WINDOW, "update_track", None, "week5"),
+    outer("deny_maintenance_periods", [], [DENIED]),
+    inner(INSIGHTS, "query_insights_enabled", None, True),
+    inner(INSIGHTS, "query_string_length", 1024, 4500, RESTARTS),
+    inner(INSIGHTS, "query_plans_per_minute", 5, 10),
+    inner(INSIGHTS, "record_application_tags", None, True),
+    inner(INSIGHTS, "record_client_address", None, True),
+    inner(POLICY, "enable_password_policy", None, True),
+    inner(POLICY, "min_length", 0, 12),
+    inner(POLICY, "complexity", "COMPLEXITY_UNSPECIFIED", "COMPLEXITY_DEFAULT"),
+    inner(POLICY, "disallow_username_substring", None, True),
+    inner(IP, "ipv4_enabled", True, False, RESTARTS, ipConfiguration={"ipv4Enabled": True, "privateNetwork": NETWORK}),
+    inner(IP, "ipv4_enabled", False, True, ipConfiguration={"ipv4Enabled": False, "privateNetwork": NETWORK}),
+    inner(
+        IP,
+        "authorized_networks",
         [{"value": "0.0.0.0/0", "name": ""}],
         [],
-        BlastRadius.SAFE,
+        ipConfiguration={"authorizedNetworks": [{"kind": "sql#aclEntry", "value": "0.0.0.0/0"}]},
     ),
-    (
-        {"ip_configuration": {"ssl_mode": "ENCRYPTED_ONLY"}},
-        {},
-        "ip_configuration.ssl_mode",
-        "ALLOW_UNENCRYPTED_AND_ENCRYPTED",
-        "ENCRYPTED_ONLY",
-        BlastRadius.SAFE,
-    ),
-    (
-        {"ip_configuration": {"private_network": "projects/p/global/networks/n"}},
-        {},
-        "ip_configuration.private_network",
-        None,
-        "projects/p/global/networks/n",
-        BlastRadius.RESTARTS,
-    ),
-    ({"connector_enforcement": "REQUIRED"}, {}, "connector_enforcement", "NOT_REQUIRED", "REQUIRED", BlastRadius.SAFE),
-    (
-        {"user_labels": {"team": "ml"}},
-        {"userLabels": {"team": "x", "kept": "1"}},
-        "user_labels.team",
-        "x",
-        "ml",
-        BlastRadius.SAFE,
-    ),
-    ({"deletion_protection_enabled": True}, {}, "deletion_protection_enabled", False, True, BlastRadius.SAFE),
-    ({"data_disk_type": "PD_HDD"}, {}, "data_disk_type", "PD_SSD", "PD_HDD", BlastRadius.DESTROYS),
-    ({"region": "europe-west3"}, {}, "region", "us-central1", "europe-west3", BlastRadius.DESTROYS),
+    inner(IP, "ssl_mode", "ALLOW_UNENCRYPTED_AND_ENCRYPTED", "ENCRYPTED_ONLY"),
+    inner(IP, "private_network", None, NETWORK, RESTARTS),
+    inner(IP, "allocated_ip_range", None, "sql-range", RESTARTS, ipConfiguration={"privateNetwork": NETWORK}),
+    inner(IP, PATH, None, True, ipConfiguration={"ipv4Enabled": False, "privateNetwork": NETWORK}),
+    outer("connector_enforcement", "NOT_REQUIRED", "REQUIRED"),
+    ({"user_labels": {"team": "ml"}}, {"userLabels": {"team": "x", "kept": "1"}}, "user_labels.team", "x", "ml", SAFE),
+    outer("deletion_protection_enabled", False, True),
+    outer("data_disk_type", "PD_SSD", "PD_HDD", DESTROYS),
+    outer("region", "us-central1", "europe-west3", DESTROYS),
 ]
 
 
 @pytest.mark.parametrize("row", DRIFT, ids=lambda row: f"{row[2]}-{row[4]}")
 def test_drift_is_reported_with_its_blast_radius(row: Any) -> None:
     options, found, *expected = row
-    (change,) = plan(golden(**found), **options).changes
+    made = plan(golden(**found), **options)
+    (change,) = made.changes
     assert [change.field, change.before, change.after, change.blast_radius] == expected
+    assert made.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "found", "reason"),
+    [
+        ({BACKUP: {"retained_backups": 3}}, {}, "Google deletes the oldest that are more"),
+        ({BACKUP: {"retained_backups": 9}}, {}, "differs"),
+        ({BACKUP: {"enabled": False}}, {"backupConfiguration": {"enabled": True}}, "no more backups are made"),
+        ({BACKUP: {"point_in_time_recovery_enabled": False}}, {"backupConfiguration": BACKED_UP}, "deletes the logs"),
+        ({"connector_enforcement": "REQUIRED"}, {}, "ignores the authorized networks"),
+        ({"connector_enforcement": "NOT_REQUIRED"}, {"connectorEnforcement": "REQUIRED"}, "differs"),
+        ({"deletion_protection_enabled": False}, {"deletionProtectionEnabled": True}, "can then be deleted"),
+    ],
+)
+def test_the_reason_says_what_the_names_do_not(options: dict[str, Any], found: dict[str, Any], reason: str) -> None:
+    (change,) = plan(golden(**found), **options).changes
+    assert reason in change.reason
 
 
 def test_the_drift_table_covers_every_field() -> None:
     assert {row[2].split(".team")[0] for row in DRIFT} == {field.option for field in FIELDS} | {"user_labels"}
 
 
-@pytest.mark.parametrize("row", [row for row in DRIFT if row[5] is BlastRadius.RESTARTS], ids=lambda row: row[2])
+@pytest.mark.parametrize("row", [row for row in DRIFT if row[5] is RESTARTS], ids=lambda row: row[2])
 def test_a_restart_needs_leave(row: Any) -> None:
     options, found = row[0], row[1]
     assert plan(golden(**found), **options).action is Action.REFUSE
@@ -324,7 +324,8 @@ def test_patches_hold_the_changed_fields_alone_and_run_in_order() -> None:
 
 
 def test_a_creation_always_sends_edition_and_auto_resize() -> None:
-    made = cloud({GET: [NO_INSTANCE, NO_INSTANCE, ok(GOLDEN)], OPERATIONS: ok(), f"POST {INSTANCES}": DONE})
+    answers: dict[str, Any] = {GET: [NO_INSTANCE, ok(GOLDEN)], OPERATIONS: ok(), f"POST {INSTANCES}": DONE}
+    made = cloud({**answers, "GET v1/flags": NOT_FOUND})
     outcome = converge(instance(data_disk_size_gb=10, database_flags={"max_connections": 50}), made.google)
     assert outcome.changed
     (sent,) = made.transport.writes
@@ -437,11 +438,198 @@ def test_safe_changes_are_sent_and_the_rest_is_refused() -> None:
     assert [c.field for c in outcome.plan.refused] == ["tier"]
 
 
+def test_each_patch_is_planned_from_a_reading_of_its_own_and_carries_its_version() -> None:
+    """Start, upgrade, the rest: what somebody changes between two of them is neither lost nor overwritten."""
+    flag = [{"name": "theirs", "value": "1"}]
+    stopped = golden(activationPolicy="NEVER")
+    started = golden(settingsVersion="4")
+    upgraded = {**golden(settingsVersion="9", databaseFlags=flag), "databaseVersion": "POSTGRES_16"}
+    patch = f"PATCH {INSTANCES}/db"
+    answers: dict[str, Any] = {GET: [ok(stopped), ok(started), ok(upgraded)], OPERATIONS: ok(), patch: DONE}
+    made = cloud({**answers, "GET v1/flags": NOT_FOUND})
+    wanted = instance(
+        activation_policy="ALWAYS", database_version="POSTGRES_16", database_flags={"ours": "2"}, allow_restart=True
+    )
+    outcome = converge(wanted, made.google)
+    assert [sent.body for sent in made.transport.writes] == [
+        {"settings": {"activationPolicy": "ALWAYS", "settingsVersion": "3"}},
+        {"databaseVersion": "POSTGRES_16"},
+        {"settings": {"databaseFlags": [*flag, {"name": "ours", "value": "2"}], "settingsVersion": "9"}},
+    ]
+    assert [change.field for change in outcome.plan.changes] == [
+        "database_version",
+        "activation_policy",
+        "database_flags.ours",
+    ]
+
+
+def test_what_somebody_else_did_meanwhile_is_not_sent_again() -> None:
+    patch = f"PATCH {INSTANCES}/db"
+    after = golden(settingsVersion="4", dataDiskSizeGb="20")
+    made = cloud({GET: [ok(golden(activationPolicy="NEVER")), ok(after)], OPERATIONS: ok(), patch: DONE})
+    converge(instance(activation_policy="ALWAYS", data_disk_size_gb=20), made.google)
+    assert len(made.transport.writes) == 1
+
+
+def test_an_instance_that_is_deleted_between_two_patches_is_planned_anew() -> None:
+    patch = f"PATCH {INSTANCES}/db"
+    answers: dict[str, Any] = {
+        GET: [ok(golden(activationPolicy="NEVER")), NO_INSTANCE, NO_INSTANCE, ok(golden(dataDiskSizeGb="20"))],
+        OPERATIONS: ok(),
+        patch: DONE,
+        f"POST {INSTANCES}": DONE,
+    }
+    made = cloud(answers)
+    assert converge(instance(activation_policy="ALWAYS", data_disk_size_gb=20), made.google).changed
+    assert [sent.method for sent in made.transport.writes] == ["PATCH", "POST"]
+
+
+def test_what_restarts_the_database_restarts_it_once() -> None:
+    made = plan(
+        golden(backupConfiguration={"enabled": True}),
+        {"max_connections": {"requiresRestart": True, "type": "INTEGER"}},
+        tier="db-g1-small",
+        availability_type="REGIONAL",
+        backup_configuration={"point_in_time_recovery_enabled": True},
+        insights_config={"query_string_length": 4500},
+        location_preference={"zone": "us-central1-b"},
+        database_flags={"max_connections": "50"},
+        user_labels={"a": "b"},
+        allow_restart=True,
+    )
+    assert len(made.applicable) == 7
+    assert len(patches(made, GOLDEN)) == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "order"),
+    [
+        (
+            ("ENTERPRISE", "db-f1-micro"),
+            ("ENTERPRISE_PLUS", "db-perf-optimized-N-2"),
+            [{"edition", "tier"}, {"backupConfiguration", "databaseFlags"}],
+        ),
+        (
+            ("ENTERPRISE_PLUS", "db-perf-optimized-N-2"),
+            ("ENTERPRISE", "db-f1-micro"),
+            [{"backupConfiguration", "databaseFlags"}, {"edition", "tier"}],
+        ),
+    ],
+)
+def test_an_edition_goes_with_its_tier_alone_and_what_needs_it_comes_after(
+    found: tuple[str, str], wanted: tuple[str, str], order: list[set[str]]
+) -> None:
+    made = plan(
+        golden(edition=found[0], tier=found[1]),
+        edition=wanted[0],
+        tier=wanted[1],
+        backup_configuration={"transaction_log_retention_days": 6},
+        database_flags={"max_connections": 50},
+        allow_restart=True,
+    )
+    assert [{*patch["settings"]} for patch in patches(made, GOLDEN)] == order
+
+
+def test_labels_of_others_go_back_as_they_were_and_null_removes_ours() -> None:
+    body = golden(userLabels={"theirs": "1", "old": "2", "team": "x"})
+    made = plan(body, user_labels={"team": "ml", "old": None})
+    assert patches(made, body) == [{"settings": {"userLabels": {"theirs": "1", "old": None, "team": "ml"}}}]
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"edition": "ENTERPRISE_PLUS", "tier": "db-perf-optimized-N-2"}, "edition"),
+        ({"backup_configuration": {"point_in_time_recovery_enabled": False}}, "availability_type"),
+    ],
+)
+def test_what_google_takes_only_together_with_a_refused_change_is_refused_too(
+    options: dict[str, Any], field: str
+) -> None:
+    """Safe by themselves, and half of the wish would be refused by Google."""
+    body = golden(availabilityType="REGIONAL", backupConfiguration=BACKED_UP)
+    wanted: dict[str, Any] = {"availability_type": "ZONAL"} if field == "availability_type" else {}
+    days = {"backup_configuration": {"transaction_log_retention_days": 14}} if field == "edition" else {}
+    made = plan(body, **options, **wanted, **days, storage_auto_resize=False)
+    assert [change.field for change in made.applicable] == ["storage_auto_resize"]
+    held = next(change for change in made.refused if change.blast_radius is SAFE)
+    assert f"only together with {field}" in held.refusal
+    assert "set backend_store_allow_restart" in held.refusal
+    assert not plan(body, **options, **wanted, **days, allow_restart=True).refused
+
+
+def test_problems_are_told_together_and_send_nothing() -> None:
+    for run in (converge, predict):
+        made = cloud({GET: ok(GOLDEN)})
+        wanted = instance(
+            availability_type="REGIONAL", storage_auto_resize_limit_gb=5, user_labels={"a": "b"}, tier="db-g1-small"
+        )
+        with pytest.raises(RefusedError, match=r"needs automated backups.*; .*below the disk's 10 GB"):
+            run(wanted, made.google)
+        assert made.transport.writes == []
+
+
+def test_a_problem_is_told_even_where_the_change_would_be_refused_anyway() -> None:
+    known = {"max_connections": {"type": "INTEGER", "minValue": "14", "requiresRestart": True}}
+    made = plan(GOLDEN, known, database_flags={"max_connections": "5"})
+    assert [bool(change.refusal) for change in made.changes] == [True]
+    assert made.writes
+    with pytest.raises(RefusedError, match="out of range"):
+        instance().check_apply(made)
+
+
+@pytest.mark.parametrize(("options", "refused"), [({"timeout": 0}, True), ({"timeout": 1}, False)])
+def test_a_run_waits_for_a_second_at_least(options: dict[str, Any], refused: bool) -> None:
+    if refused:
+        with pytest.raises(RefusedError, match="timeout 0"):
+            instance(**options)
+    else:
+        instance(**options)
+
+
+def test_what_an_instance_already_breaks_is_not_our_matter() -> None:
+    body = golden(availabilityType="REGIONAL", storageAutoResizeLimit="5")
+    made = plan(body, availability_type="REGIONAL", storage_auto_resize_limit_gb=5, user_labels={"a": "b"})
+    assert (made.problems, [change.field for change in made.changes]) == ((), ["user_labels.a"])
+
+
+def test_networks_are_compared_by_what_they_mean_and_the_whole_internet_is_warned_about() -> None:
+    body = golden(ipConfiguration={"ipv4Enabled": True, "authorizedNetworks": [{"value": "203.0.113.7", "name": "a"}]})
+    same = [{"name": "a", "value": "203.0.113.7/32"}]
+    assert plan(body, ip_configuration={"authorized_networks": same}).changes == ()
+    open_to_all = plan(body, ip_configuration={"authorized_networks": [{"name": None, "value": "0.0.0.0/0"}]})
+    assert "anybody on the internet" in open_to_all.warnings[0]
+
+
+@pytest.mark.parametrize(("final", "days"), [(True, 30), (True, 365), (False, 30)])
+def test_a_deletion_makes_a_final_backup_and_says_so(final: bool, days: int) -> None:
+    made = cloud({GET: [ok(GOLDEN), NO_INSTANCE], OPERATIONS: ok(), f"DELETE {INSTANCES}/db": DONE})
+    options = {"state": "absent", "confirm_delete": "db", "final_backup": final, "final_backup_retention_days": days}
+    outcome = converge(instance(**options), made.google)
+    (sent,) = made.transport.writes
+    assert sent.params == ({"enableFinalBackup": "true", "finalBackupTtlDays": str(days)} if final else {})
+    assert outcome.plan.fields() == ({"state", "final_backup_retention_days"} if final else {"state"})
+
+
+def test_a_refused_deletion_promises_no_backup() -> None:
+    assert [change.field for change in plan(GOLDEN, state="absent").changes] == ["state"]
+
+
 @pytest.mark.parametrize("protected", [True, False])
 @pytest.mark.parametrize("confirm", [None, "other", "db"])
 def test_a_deletion_needs_its_name_and_no_protection(protected: bool, confirm: str | None) -> None:
     made = plan(golden(deletionProtectionEnabled=protected), state="absent", confirm_delete=confirm)
     assert made.action is (Action.DELETE if confirm == "db" and not protected else Action.REFUSE)
+
+
+def test_a_failed_instance_is_refused_even_with_nothing_to_change_and_may_be_deleted_though_protected() -> None:
+    failed = {**golden(deletionProtectionEnabled=True), "state": "FAILED"}
+    made = cloud({GET: ok(failed)})
+    for run in (converge, predict):
+        with pytest.raises(RefusedError, match="is FAILED"):
+            run(instance(), made.google)
+    assert made.transport.writes == []
+    assert plan(failed, state="absent", confirm_delete="db").action is Action.DELETE
 
 
 def test_an_absent_instance_needs_no_deletion() -> None:
@@ -496,6 +684,19 @@ def test_a_new_instance_gets_what_is_set_over_what_new_ones_get() -> None:
 def test_wrong_settings_of_a_new_instance_are_refused_before_anything_is_asked() -> None:
     with pytest.raises(RefusedError, match="plain ASCII"):
         instance(name="db", on_create={"tier": "db\N{NON-BREAKING HYPHEN}f1-micro"})
+
+
+def test_what_no_option_takes_and_what_google_moves_by_itself_is_not_adopted() -> None:
+    body = golden(
+        edition="DEVELOPER",
+        activationPolicy="ON_DEMAND",
+        maintenanceWindow={"kind": "sql#maintenanceWindow", "day": 0, "hour": 0},
+        denyMaintenancePeriods=[],
+    )
+    options = settings_as_options(body)
+    assert not {"edition", "activation_policy", "location_preference", "deny_maintenance_periods"} & {*options}
+    assert "day" not in options.get("maintenance_window", {})
+    assert instance(name="db", **options).plan(Observed(Presence.PRESENT, body)).action is Action.NONE
 
 
 def test_an_instance_as_options_is_an_instance_without_drift() -> None:

@@ -130,6 +130,26 @@ def test_bad_contents_are_one_line_without_the_key(contents: Any) -> None:
     assert "s3cr3t" not in str(caught.value)
 
 
+@pytest.mark.parametrize("token", ["ya29.a\nb", "ya29.a b", "ya29.\N{EN DASH}", "ERROR: (gcloud) no account", " "])
+def test_what_can_be_no_token_is_refused_and_not_repeated(token: str) -> None:
+    for params, environment, name in (
+        ({"access_token": token}, {}, "access_token"),
+        ({}, {"GOOGLE_OAUTH_ACCESS_TOKEN": token}, "GOOGLE_OAUTH_ACCESS_TOKEN"),
+    ):
+        with pytest.raises(CredentialsError, match=f"^{name} holds what no access token does") as caught:
+            find_credentials(params, environment)
+        assert token.strip() == "" or token not in str(caught.value)
+
+
+def test_a_tokens_line_end_does_not_count() -> None:
+    assert find_credentials({"access_token": "ya29.a-b_c/d+e~f==\n"}, {}).token() == "ya29.a-b_c/d+e~f=="
+
+
+def test_a_file_of_a_user_who_is_not_there_is_named() -> None:
+    with pytest.raises(CredentialsError, match=r"~no-such-user/key\.json: there is no such user here: give the path"):
+        find_credentials({"credentials_file": "~no-such-user/key.json"}, {})
+
+
 @pytest.mark.parametrize("content", [None, "{nope", "[]"])
 def test_a_bad_file_is_named(content: str | None, tmp_path: Path) -> None:
     path = tmp_path / "key.json"
@@ -149,7 +169,13 @@ def test_endpoints_come_from_the_option_then_gclouds_variable_then_google() -> N
     assert resolve_endpoints(None, {}) == GOOGLE
 
 
-@pytest.mark.parametrize("address", ["localhost:9010", "ftp://x/", "http://"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("localhost:9010", "ftp://x/", "http://", "http://:80/", "http://a b/"),
+        *("http://x:99999/", "http://x:0/", "http://x:y/", "http://[::1/"),
+    ],
+)
 def test_an_endpoint_that_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(RefusedError, match=r"endpoints\.sql"):
         resolve_endpoints({"sql": address}, {})

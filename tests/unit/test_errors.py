@@ -120,3 +120,13 @@ def test_the_account_in_the_sentence_is_not_taken_for_the_permission(sentence: s
     error = parse(403, classic("forbidden", sentence))
     assert isinstance(error, errors.PermissionDeniedError)
     assert error.permission == "storage.buckets.get"
+
+
+def test_a_web_page_for_404_says_nothing_about_the_object() -> None:
+    """Else a wrong endpoint, or a proxy in between, would make all that is there look absent."""
+    page = parse(404, None, raw=b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>")
+    assert type(page) is errors.WrongAddressError
+    assert str(page) == (
+        f"what answers at {URL} is no Google API (404 with a text of its own): correct the option endpoints, "
+        "or what stands between here and Google"
+    )

@@ -54,7 +54,7 @@ def api(kind: type[errors.GoogleApiError], sentence: str) -> errors.GoogleApiErr
         (BUCKET, api(errors.InvalidRequestError, "Bad class."), ": put right what Google names, and run again"),
         (SECRET, api(errors.BusyError, "Busy."), ": wait until it is over, and run again"),
         (SECRET, api(errors.StaleVersionError, "Stale."), ": somebody else is changing it too: run again"),
-        (SECRET, api(errors.RateLimitedError, "Slow."), ": wait a minute, and run again"),
+        (SECRET, api(errors.RateLimitedError, "Slow."), ": wait as long as Google asks, else a minute, and run"),
         (SECRET, api(errors.ServerError, "Sorry."), ": this is Google's to heal: run again later"),
         (SECRET, errors.NetworkError("no connection"), "secret password: no connection: put the network ("),
         (

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
 import pytest
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils import cloud_sql
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
@@ -11,8 +16,9 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     StateChangedError,
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.operations import pause_before_poll
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.transport import Reply
 
-from tests.unit.fakes import DONE, NOT_FOUND, Answer, bad, cloud, ok
+from tests.unit.fakes import DONE, NOT_FOUND, Answer, FakeTransport, bad, cloud, ok
 
 PATH = "v1/projects/demo-project/instances/db"
 OPERATIONS = "GET v1/projects/demo-project/operations"
@@ -93,3 +99,88 @@ def test_409_waits_for_the_operation_that_got_there_first() -> None:
     with pytest.raises(StateChangedError):
         cloud_sql.write(made.google, "PATCH", PATH, "db", body={})
     assert f"{OPERATIONS}/op-1" in made.transport.lines
+    assert made.google.notes == ["instance db: resumed operation op-1 (of unknown kind), started"]
+
+
+def in_flight(**fields: Any) -> Answer:
+    """A listing with a creation of somebody else under way."""
+    return ok({"items": [{"name": "op-7", "status": "RUNNING", "operationType": "CREATE", "targetId": "db", **fields}]})
+
+
+def test_what_is_resumed_is_told_with_kind_user_and_time_and_how_it_ended() -> None:
+    listed = in_flight(user="eve@x", insertTime="2026-11-23T10:00:00Z", startTime="2026-11-23T10:00:01Z")
+    failed = ok({"name": "op-7", "status": "DONE", "error": {"errors": [{"code": "INTERNAL_ERROR"}]}})
+    told: list[Any] = []
+    made = cloud({OPERATIONS: listed, f"{OPERATIONS}/op-7": failed})
+    made.google.progress._send = told.append
+    assert cloud_sql.wait_for_others(made.google, "db")
+    resumed = "resumed operation op-7 (CREATE), started by eve@x at 2026-11-23T10:00:01Z"
+    assert made.google.notes == [f"instance db: {resumed}, which failed: INTERNAL_ERROR"]
+    assert told == [{"begin": 1, "subject": "", "text": resumed, "at_once": True}, {"end": 1}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "seconds"),
+    [("CREATE", None, 2700), ("UPDATE", None, 1200), ("CREATE_USER", None, 1200), ("CREATE", 60, 60)],
+)
+def test_each_kind_of_operation_has_its_own_timeout(kind: str, given: float | None, seconds: float) -> None:
+    running = ok({"name": "op-1", "status": "RUNNING", "operationType": kind})
+    made = cloud({OPERATIONS: NO_OPERATIONS, f"PATCH {PATH}": running, f"{OPERATIONS}/op-1": running})
+    with pytest.raises(OperationTimeoutError):
+        cloud_sql.write(made.google, "PATCH", PATH, "db", body={}, timeout=given)
+    assert seconds < made.time.seconds <= seconds + 15
+
+
+def test_one_that_is_resumed_may_take_as_long_as_its_own_kind() -> None:
+    made = cloud({OPERATIONS: in_flight(), f"{OPERATIONS}/op-7": RUNNING})
+    with pytest.raises(OperationTimeoutError, match=r"operation op-7\) is still running after 27\d\d s"):
+        cloud_sql.write(made.google, "PATCH", PATH, "db", body={})
+    assert made.transport.writes == []
+
+
+def test_what_google_warns_about_is_noted() -> None:
+    warning = {"code": "COMPROMISED_CREDENTIALS", "message": "change the\npassword"}
+    done = ok({"name": "op-1", "status": "DONE", "operationType": "CREATE_USER", "apiWarning": warning})
+    made = cloud({OPERATIONS: NO_OPERATIONS, f"PATCH {PATH}": done})
+    cloud_sql.write(made.google, "PATCH", PATH, "db", body={})
+    assert made.google.notes == [
+        "CREATE_USER of Cloud SQL instance db (operation op-1): Google warns: "
+        "COMPROMISED_CREDENTIALS: change the password"
+    ]
+
+
+@pytest.mark.parametrize("error", [None, {}, {"errors": None}, {"errors": ["x"]}, {"errors": [{}]}])
+def test_an_error_without_any_word_is_an_error_still(error: object) -> None:
+    assert cloud_sql.failure_of({"error": error}) == "no reason given"
+    assert not cloud_sql.failure_of({"status": "DONE"})
+
+
+def test_writes_to_one_instance_take_turns_and_those_to_others_do_not_wait() -> None:
+    made = cloud({})
+    first = made.google.turn(("instance", "a"))
+    with first, made.google.turn(("instance", "b")):
+        assert not made.google._turns[("instance", "a")].acquire(blocking=False)
+    assert made.google._turns[("instance", "a")].acquire(blocking=False)
+
+
+@dataclass
+class Slow(FakeTransport):
+    """Takes a while, and notes when it begins and ends."""
+
+    noted: list[str] = field(default_factory=list)
+
+    def send(self, method: str, *rest: Any) -> Reply:
+        """See transport.Transport."""
+        self.noted.append(f"{method} begins")
+        time.sleep(0.02)
+        self.noted.append(f"{method} ends")
+        return super().send(method, *rest)
+
+
+def test_threads_write_to_an_instance_one_after_the_other() -> None:
+    made = cloud({})
+    slow = Slow({OPERATIONS: [NO_OPERATIONS], f"PATCH {PATH}": [DONE]})
+    made.google._session._transport = slow
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: cloud_sql.write(made.google, "PATCH", PATH, "db", body={}), range(4)))
+    assert slow.noted == ["GET begins", "GET ends", "PATCH begins", "PATCH ends"] * 4

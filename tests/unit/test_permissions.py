@@ -17,9 +17,9 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.permissions import 
     describe,
     needs_of,
 )
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Change, create, nothing, update
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Action, Change, create, nothing, update
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.registry import RESOURCES
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import Resource
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import ABSENT, Observed, Presence, Resource
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.survey import Survey, parse_entries, survey
 
 from tests.unit.fakes import NOT_FOUND, PROJECT, Answer, Cloud, bad, cloud, disabled, ok
@@ -81,6 +81,37 @@ def test_later_steps_and_unreadable_objects_count_too() -> None:
     gone = resource("bucket", name="artifacts", state="absent", confirm_delete="artifacts")
     delete = {"storage.buckets.delete", "storage.objects.list"}
     assert permissions(needs_of(gone, None)) == {"storage.buckets.get", *delete}
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "action", "needed"),
+    [
+        ("service_account", {"account_id": "mlflow-server", "disabled": True}, Action.UPDATE, {"disable", "enable"}),
+        (
+            "service_account",
+            {"account_id": "mlflow-server", "disabled": True},
+            Action.CREATE,
+            {"create", "disable", "enable"},
+        ),
+        ("service_account", {"account_id": "mlflow-server", "display_name": "x"}, Action.UPDATE, {"update"}),
+        ("secret", {"name": "s", "annotations": {"a": "b"}}, Action.UPDATE, {"update"}),
+        ("secret", {"name": "s", "annotations": {"a": "b"}}, Action.CREATE, {"create"}),
+        ("secret", {"name": "s", "version_destroy_ttl_seconds": 60}, Action.UPDATE, {"update"}),
+        (
+            "bucket",
+            {"name": "b-b", "retention_policy_locked": True, "confirm_lock": "b-b", "retention_period_seconds": 1},
+            Action.CREATE,
+            {"create", "update"},
+        ),
+        ("bucket", {"name": "b-b", "lifecycle_rules": []}, Action.CREATE, {"create"}),
+    ],
+)
+def test_single_settings_ask_for_more(module: str, params: dict[str, Any], action: Action, needed: set[str]) -> None:
+    made = resource(module, **params)
+    plan = made.plan(ABSENT if action is Action.CREATE else Observed(Presence.PRESENT))
+    assert plan.action is action
+    read = set(STEPS[module].read)
+    assert {name.rpartition(".")[2] for name in permissions(needs_of(made, plan)) - read} == needed
 
 
 WANTED: dict[str, dict[str, Any]] = {

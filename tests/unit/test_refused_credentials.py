@@ -36,7 +36,7 @@ class TokenEndpoint:
 
 def refusal(monkeypatch: pytest.MonkeyPatch, description: str, date: str | None = None) -> str:
     endpoint = TokenEndpoint(description, date)
-    monkeypatch.setattr("google.auth.transport.requests.Request", lambda: endpoint)
+    monkeypatch.setattr("google.auth.transport.requests.Request", lambda _session: endpoint)
     with pytest.raises(CredentialsError) as caught:
         find_credentials({"credentials_contents": service_account_key()}, {}).token()
     assert "\n" not in str(caught.value)

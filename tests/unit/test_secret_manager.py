@@ -153,11 +153,39 @@ def test_what_reads_back_differently_is_an_error(answer: Reply) -> None:
 
 
 def test_a_lost_answer_to_add_version_adds_no_second_version() -> None:
-    made = cloud({GET: ok(AUTOMATIC), LATEST: [NOT_FOUND, ok(version(1))], ADD: bad(503)})
+    by_number: dict[str, Answer | list[Answer]] = {
+        f"{GET}/versions/1": ok(version(1)),
+        f"{GET}/versions/1:access": ok(),
+    }
+    made = echoing({GET: ok(AUTOMATIC), LATEST: [NOT_FOUND, ok(version(1))], ADD: bad(503), **by_number})
     outcome = converge(secret(generate=True), made.google)
     assert outcome.changed
     assert outcome.plan.fields() == {"version"}
     assert len(made.transport.writes) == 1
+
+
+def test_the_newest_version_is_waited_for_since_only_its_number_shows_it_at_once() -> None:
+    by_number: dict[str, Answer | list[Answer]] = {
+        f"{GET}/versions/2": ok(version(2)),
+        f"{GET}/versions/2:access": ok(),
+    }
+    for answer in (bad(503), ok(version(2))):
+        late: list[Answer] = [ok(version(1)), ok(version(1)), ok(version(1)), ok(version(2))]
+        made = echoing({GET: ok(AUTOMATIC), LATEST: late, ADD: answer, **by_number})
+        outcome = converge(secret(generate=True, rotate=True), made.google)
+        assert outcome.observed.about["version"] == version(2)
+        assert len(made.transport.writes) == 1
+        assert made.time.pauses
+
+
+def test_somebody_elses_version_is_not_taken_for_ours() -> None:
+    theirs = {f"{GET}/versions/1": ok(version(1)), f"{GET}/versions/1:access": payload("theirs")}
+    ours = {f"{GET}/versions/2:access": payload("ours")}
+    latest: list[Answer] = [NOT_FOUND, ok(version(1)), ok(version(2))]
+    made = cloud({GET: ok(AUTOMATIC), LATEST: latest, ADD: [bad(503), ok(version(2))], **theirs, **ours})
+    outcome = converge(secret(value="ours"), made.google)
+    assert outcome.observed.about["version"] == version(2)
+    assert len(made.transport.writes) == 2
 
 
 def test_a_version_that_really_was_not_added_is_added_with_the_same_value() -> None:
@@ -165,6 +193,7 @@ def test_a_version_that_really_was_not_added_is_added_with_the_same_value() -> N
         {
             GET: ok(AUTOMATIC),
             LATEST: [NOT_FOUND, NOT_FOUND, ok(version(1))],
+            f"{GET}/versions/1": NOT_FOUND,
             ADD: [bad(503), ok(version(1))],
             f"{GET}/versions/1:access": ok(),
         }
@@ -175,10 +204,10 @@ def test_a_version_that_really_was_not_added_is_added_with_the_same_value() -> N
 
 
 def test_unclear_ends_are_bounded() -> None:
-    made = cloud({GET: ok(AUTOMATIC), LATEST: NOT_FOUND, ADD: bad(500)})
-    with pytest.raises(OutcomeUnknownError):
+    made = cloud({GET: ok(AUTOMATIC), LATEST: NOT_FOUND, f"{GET}/versions/1": NOT_FOUND, ADD: bad(500)})
+    with pytest.raises(OutcomeUnknownError, match=r"tried \d\d times in 1\d\d s"):
         converge(secret(generate=True), made.google)
-    assert len(made.transport.writes) == 4
+    assert 100 < made.time.seconds <= 120
 
 
 def test_rotating_adds_one_version_though_the_newest_is_enabled() -> None:
@@ -192,7 +221,11 @@ def test_rotating_adds_one_version_though_the_newest_is_enabled() -> None:
 
 def test_a_lost_answer_while_rotating_adds_no_second_version() -> None:
     lost = bad(503, "backendError", "gone")
-    made = echoing({GET: ok(AUTOMATIC), LATEST: [ok(version(2)), ok(version(3))], ADD: [lost]})
+    by_number: dict[str, Answer | list[Answer]] = {
+        f"{GET}/versions/3": ok(version(3)),
+        f"{GET}/versions/3:access": ok(),
+    }
+    made = echoing({GET: ok(AUTOMATIC), LATEST: [ok(version(2)), ok(version(3))], ADD: [lost], **by_number})
     assert converge(secret(generate=True, rotate=True), made.google).changed
     assert len(made.transport.writes) == 1
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     AlreadyExistsError,
+    BusyError,
     NetworkError,
     NotFoundError,
     OutcomeUnknownError,
+    QuotaExceededError,
     RateLimitedError,
     ServerError,
+    StaleVersionError,
     UnauthenticatedError,
 )
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import Session
@@ -23,7 +26,10 @@ TRUNCATED = Reply(200, b'{"name": "x')
 UNCLEAR: list[Answer] = [bad(500), bad(502), bad(503), RESET, TRUNCATED]
 
 
-@pytest.mark.parametrize("failure", [*UNCLEAR, bad(429), UNCONNECTED, bad(403, "rateLimitExceeded")])
+BY_OTHERS: list[Answer] = [bad(409, "operationInProgress"), bad(409, "ABORTED"), bad(412)]
+
+
+@pytest.mark.parametrize("failure", [*UNCLEAR, *BY_OTHERS, bad(429), UNCONNECTED, bad(403, "rateLimitExceeded")])
 def test_a_read_is_repeated(failure: Answer) -> None:
     made = cloud({"GET x": [failure, failure, ok({"name": "x"})]})
     assert made.google.get("sql", "x") == {"name": "x"}
@@ -47,6 +53,14 @@ def test_a_write_that_google_did_not_execute_is_repeated(failure: Answer) -> Non
     assert made.google.writes == 1
 
 
+@pytest.mark.parametrize("failure", BY_OTHERS)
+def test_a_write_that_others_were_faster_with_is_for_the_caller_to_plan_anew(failure: Answer) -> None:
+    made = cloud({"POST x": failure})
+    with pytest.raises((BusyError, StaleVersionError)):
+        made.google.write("POST", "sql", "x", {})
+    assert len(made.transport.sent) == 1
+
+
 def test_a_question_by_post_is_repeated_like_a_read() -> None:
     made = cloud({"POST x": [bad(503), ok({"etag": "e"})]})
     assert made.google.query("sql", "x", {}) == {"etag": "e"}
@@ -67,16 +81,54 @@ def test_pauses_double_up_to_a_bound_and_end_with_the_budget() -> None:
     assert made.time.pauses == [1, 2, 4, 8, 16, 32, 32]
 
 
-@pytest.mark.parametrize(("header", "pause"), [("7", 8.0), ("Thu, 01 Jan 1970 00:00:05 GMT", 6.0), ("soon", 1.0)])
+@pytest.mark.parametrize(
+    ("header", "pause"), [("7", 8.0), ("Thu, 01 Jan 1970 00:00:05 GMT", 6.0), ("soon", 1.0), ("²", 1.0)]
+)
 def test_retry_after_is_honoured_on_top_of_the_jitter(header: str, pause: float) -> None:
     made = cloud({"GET x": [bad(429, retry_after=header), ok()]})
     made.google.get("sql", "x")
     assert made.time.pauses == [pause]
 
 
-def test_a_retry_after_beyond_the_budget_fails_at_once() -> None:
-    made = cloud({"GET x": bad(429, retry_after="3600")})
-    with pytest.raises(RateLimitedError):
+def test_a_retry_after_beyond_the_budget_fails_at_once_and_says_so() -> None:
+    made = cloud({"GET x": bad(429, retry_after="3600"), "POST x": bad(429, retry_after="3600")})
+    said = r"; Google asks to wait 3600 s, and a run waits 120 s at most$"
+    with pytest.raises(RateLimitedError, match=said):
+        made.google.get("sql", "x")
+    with pytest.raises(RateLimitedError, match=said):
+        made.google.write("POST", "sql", "x", {})
+    assert made.time.pauses == []
+
+
+def test_who_gives_up_says_how_often_and_how_long_it_was_tried() -> None:
+    with pytest.raises(ServerError, match=r"; tried 8 times in 95 s$"):
+        cloud({"GET x": bad(503)}, budget=100).google.get("sql", "x")
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+def test_every_passing_failure_of_a_server_is_repeated_for_reads_alone(status: int) -> None:
+    made = cloud({"GET x": [bad(status), ok()], "DELETE x": bad(status), "PATCH x": bad(status), "PUT x": bad(status)})
+    made.google.get("sql", "x")
+    for method in ("DELETE", "PATCH", "PUT"):
+        with pytest.raises(OutcomeUnknownError):
+            made.google.write(method, "sql", "x")
+    assert len(made.transport.writes) == 3
+
+
+@pytest.mark.parametrize("reason", ["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"])
+def test_a_quota_per_minute_in_the_guise_of_a_403_is_waited_for_even_by_writes(reason: str) -> None:
+    made = cloud({"POST x": [bad(403, reason), ok()]})
+    made.google.write("POST", "sql", "x", {})
+    assert made.google.writes == 1
+    said = "Quota exceeded for quota metric 'Mutate requests' and limit 'Mutate requests per minute per user'"
+    made = cloud({"POST x": [bad(403, "forbidden", said), ok()]})
+    made.google.write("POST", "sql", "x", {})
+
+
+@pytest.mark.parametrize("reason", ["dailyLimitExceeded", "quotaExceeded"])
+def test_a_quota_that_does_not_come_back_soon_is_not_waited_for(reason: str) -> None:
+    made = cloud({"GET x": bad(403, reason)})
+    with pytest.raises(QuotaExceededError):
         made.google.get("sql", "x")
     assert made.time.pauses == []
 

@@ -86,6 +86,34 @@ def test_a_stopped_instances_children_are_unknown() -> None:
     assert actions == ["unknown"]
 
 
+@pytest.mark.parametrize(("state", "expected"), [("PENDING_CREATE", "create"), ("RUNNABLE", "unknown")])
+def test_what_an_instance_is_to_hold_is_planned_while_that_is_still_being_made(state: str, expected: str) -> None:
+    body = {"name": "db", "state": state, "region": "europe-west3", "databaseVersion": "POSTGRES_16"}
+    not_running = bad(400, "invalid", "Invalid request since instance is not running.")
+    answers: dict[str, Answer | list[Answer]] = {
+        f"GET {DB}": ok({**body, "settings": {"tier": "db-f1-micro"}}),
+        f"GET {DB}/users": not_running,
+        f"GET {DB}/databases/mlflow": not_running,
+    }
+    actions, _, _ = ask(BACKEND[:3], answers)
+    assert actions == [expected, expected, "none"]
+
+
+def test_an_instance_that_failed_is_refused_with_the_way_to_be_rid_of_it() -> None:
+    body = {"name": "db", "state": "FAILED", "settings": {"tier": "db-f1-micro"}}
+    with pytest.raises(RefusedError, match=r"^sql_instance db: .* is FAILED, .* confirm_delete: db, .* run again$"):
+        ask(BACKEND[2:3], {f"GET {DB}": ok(body)})
+
+
+def test_permissions_that_could_not_be_asked_are_said_with_the_project_and_the_way_out() -> None:
+    answers: dict[str, Answer | list[Answer]] = {f"GET {DB}/users": ok(), ASKED: bad(503, "backendError", "Sorry.")}
+    expected = (
+        rf"^project {PROJECT}: Sorry \(503 .*tried \d+ times in \d+ s: this is Google's to heal: run again later$"
+    )
+    with pytest.raises(GoogleError, match=expected):
+        ask(BACKEND[:1], answers)
+
+
 def test_each_object_is_read_once() -> None:
     entries = declared(
         ("project_iam_member", MEMBER),
@@ -164,3 +192,14 @@ def test_every_resource_is_registered_under_its_modules_name() -> None:
         "sql_instance",
         "sql_user",
     ]
+
+
+def test_what_can_never_be_applied_fails_before_anything_is_written_all_at_once() -> None:
+    wrong = declared(
+        ("sql_instance", {**INSTANCE, "name": "one", "availability_type": "REGIONAL"}),
+        ("sql_instance", {**INSTANCE, "name": "two", "tier": None}),
+        ("sql_user", {"instance": "one", "name": "waits_for_its_password"}),
+    )
+    answers: dict[str, Any] = {f"GET {P}/instances/{name}": NO_INSTANCE for name in ("one", "two", "one/users")}
+    with pytest.raises(RefusedError, match=r"sql_instance one: .*needs automated backups.*; sql_instance two: .*tier"):
+        ask(wrong, {**answers, f"GET {P}/instances": ok()})

@@ -56,10 +56,19 @@ async def set_iam_policy(call: Call) -> Json:
     key, wanted = policies.project_key(call.project), body.get("policy") or {}
     changed = policies.changed_roles(policies.read(call.world.store, key), wanted) if "bindings" in fields else []
     require(call, f"{PERMISSION}.setIamPolicy", api={MODIFIED_GRANTS: changed})
+    _refuse_public(wanted)
     try:
         return policies.write(call.world.store, call.world.settings, key, wanted, fields)
     except policies.StalePolicyError as error:
         raise policies.concurrent_change() from error
+
+
+def _refuse_public(policy: Json) -> None:
+    """ "Project does not support allUsers and allAuthenticatedUsers as members": the reference of setIamPolicy."""
+    members = {member for binding in policy.get("bindings", []) for member in binding.get("members", [])}
+    if members & {"allUsers", "allAuthenticatedUsers"}:
+        # As recorded in hashicorp/terraform-provider-google#859.
+        raise modern(400, "Request contains an invalid argument.")
 
 
 async def test_iam_permissions(call: Call) -> Json:

@@ -95,7 +95,8 @@ async def delete(call: Call) -> Json:
     """
     record = find_instance(call)
     settings = record["settings"]
-    if settings["deletionProtectionEnabled"]:
+    # What Google does here is not known: its creation failed, so nothing is to be protected, and it can't be changed.
+    if settings["deletionProtectionEnabled"] and record["state"] != "FAILED":
         raise classic(400, PROTECTED, "errorProtectedInstanceDeletionFailure")
     refuse_busy(call, record["name"])
     payload: Json = {"retain": settings.get("retainBackupsOnDelete", False)}

@@ -138,7 +138,7 @@ def test_a_condition_on_the_time(operator: Client, guest: Client, expression: st
     [
         (SQL, "resource.name = 'x'", "Invalid condition expression"),
         (SQL, "resource.matchTag('a', 'b')", "undeclared reference"),
-        ("roles/viewer", "true", "basic roles"),
+        ("roles/viewer", "true", "primitive roles"),
     ],
 )
 def test_a_condition_that_is_none_is_refused_and_nothing_changes(

@@ -48,6 +48,14 @@ def test_a_reset_leaves_a_fresh_project_and_a_valid_operator(sandbox: Sandbox) -
     assert first["path"].endswith("services:batchEnable"), "the recorder starts anew"
 
 
+def test_the_recorder_forgets_on_demand(sandbox: Sandbox) -> None:
+    sandbox.operator.get("secrets")
+    requests.delete(f"{sandbox.management}/requests", timeout=10).raise_for_status()
+    assert sandbox.requests() == []
+    sandbox.operator.get("secrets")
+    assert len(sandbox.requests()) == 1
+
+
 def test_health(sandbox: Sandbox) -> None:
     health = requests.get(f"{sandbox.management}/health", timeout=5).json()
     assert (health["status"], health["url"], health["project"]) == ("ok", sandbox.url, PROJECT)

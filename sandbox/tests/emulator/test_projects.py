@@ -67,3 +67,20 @@ def test_nothing_is_above_the_project(operator: Client, nobody: Client) -> None:
     ancestor = {"resourceId": {"type": "project", "id": PROJECT}}
     assert operator.must("POST", f"/v1/projects/{NUMBER}:getAncestry", {}) == {"ancestor": [ancestor]}
     assert nobody.call("POST", f"/v1/projects/{PROJECT}:getAncestry", {}).status == 403
+
+
+@pytest.mark.parametrize(
+    ("members", "says"),
+    [
+        (["allUsers"], "Request contains an invalid argument."),
+        ([f"user:user-{n}@example.com" for n in range(1501)], "larger than the maximum allowed size 1,500."),
+    ],
+)
+def test_what_a_policy_can_not_hold_is_refused(operator: Client, members: list[str], says: str) -> None:
+    path = f"/v1/projects/{PROJECT}"
+    before = operator.must("POST", f"{path}:getIamPolicy", {})
+    wanted = before | {"bindings": [*before["bindings"], {"role": "roles/browser", "members": members}]}
+    reply = operator.call("POST", f"{path}:setIamPolicy", {"policy": wanted})
+    assert reply.status == 400
+    assert reply.message.endswith(says)
+    assert operator.must("POST", f"{path}:getIamPolicy", {}) == before

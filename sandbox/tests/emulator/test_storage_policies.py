@@ -73,6 +73,16 @@ def test_conditions_need_uniform_access_and_version_3(operator: Client, bucket: 
     assert operator.call("GET", f"{bucket.path}/iam?optionsRequestedPolicyVersion=4").status == 400
 
 
+def test_everybody_is_let_in_without_a_condition_alone(operator: Client, bucket: Bucket) -> None:
+    policy = operator.get(f"{bucket.path}/iam?optionsRequestedPolicyVersion=3")
+    (public,) = PUBLIC["bindings"]
+    conditional = {**public, "condition": {"title": "t", "expression": "true"}}
+    wanted = policy | {"version": 3, "bindings": [*policy["bindings"], conditional]}
+    refused = operator.call("PUT", f"{bucket.path}/iam", wanted)
+    assert (refused.status, refused.reason) == (400, "invalid")
+    assert operator.get(f"{bucket.path}/iam?optionsRequestedPolicyVersion=3") == policy
+
+
 def test_public_access_and_its_prevention(operator: Client) -> None:
     bucket = Bucket(operator, "public", iamConfiguration=UNIFORM)
     bucket.put("poster", b"hello")

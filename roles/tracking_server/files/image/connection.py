@@ -4,6 +4,9 @@ from typing import Any
 
 import psycopg2
 
+# Cloud SQL's own role for administrators: cloud.google.com/sql/docs/postgres/users.
+SUPERUSER = "cloudsqlsuperuser"
+
 
 def connect(password: str | None = None, user: str | None = None) -> Any:
     """Log in; raises psycopg2.OperationalError with libpq's own words."""
@@ -27,6 +30,29 @@ def has_role(session: Any, name: str) -> bool:
     with session.cursor() as cursor:
         cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [name])
         return cursor.fetchone() is not None
+
+
+def acting(session: Any, user: str) -> dict[str, Any]:
+    """Which role the session acts as, which it should (empty: itself), and whether it may.
+
+    It should act as `user` where that one owns tables here, or the database; else as cloudsqlsuperuser where that one
+    owns the database, as of all that Google's API makes.
+    """
+    with session.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) "
+            "AND relkind = 'r' AND pg_get_userbyid(relowner) = %s)",
+            [user],
+        )
+        owns = cursor.fetchone()[0] or owner(session) == user
+        role = user if owns else SUPERUSER if owner(session) == SUPERUSER else ""
+        cursor.execute(
+            "SELECT current_user, EXISTS (SELECT FROM pg_roles WHERE rolname = %s "
+            "AND pg_has_role(session_user, oid, 'MEMBER'))",
+            [role],
+        )
+        acts_as, held = cursor.fetchone()
+    return {"acting_as": acts_as, "role": role, "role_held": held}
 
 
 def obstacle(session: Any) -> str:

@@ -1,0 +1,57 @@
+"""Write standard input to a file that its owner alone may read: PATH OWNER GROUP, and --check to only say `changed`.
+
+Ansible's own copy and template keep the content in a file of the control node meanwhile, where a killed run leaves it.
+"""
+
+import grp
+import os
+import pathlib
+import pwd
+import stat
+import sys
+
+MODE = 0o600
+
+
+def is_there(path: pathlib.Path, content: bytes, owner: int, group: int) -> bool:
+    """Whether the file is already what it is to be."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    about = (stat.S_IFMT(found.st_mode), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
+    return about == (stat.S_IFREG, MODE, owner, group) and path.read_bytes() == content
+
+
+def write(path: pathlib.Path, content: bytes, owner: int, group: int) -> None:
+    """Replace the file at once; readers see the old one or the new one."""
+    # Always the same name, so that the next run takes away what a killed one has left.
+    part = path.with_name(f".{path.name}.new")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as file:
+        os.fchown(file.fileno(), owner, group)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def main(path: pathlib.Path, owner: str, group: str, check: bool) -> None:
+    """Print `changed` where there is anything to do."""
+    user = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
+    team = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    content = sys.stdin.buffer.read()
+    if is_there(path, content, user, team):
+        return
+    if not check:
+        write(path, content, user, team)
+    print("changed")
+
+
+if __name__ == "__main__":
+    try:
+        main(pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3], "--check" in sys.argv)
+    except OSError as error:
+        sys.exit(str(error.strerror))
+    except KeyError as error:
+        sys.exit(str(error.args[0]))
