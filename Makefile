@@ -21,6 +21,15 @@ demo-down: .venv/.ready ## Remove what demo started (images and caches stay)
 test: .venv/.ready ## Every test, with times; some of them: make test STAGES="lint unit"
 	@$(python) scripts/test.py $(STAGES)
 
+test-long: .venv/.ready ## Every case of the fault matrix, of which test runs a tenth (half an hour)
+	@$(python) scripts/test.py --long $(STAGES)
+
+bench: .venv/.ready ## What a run with nothing to do costs, beside today's other tools
+	@$(python) -m scripts.bench
+
+mutations: .venv/.ready ## Break fifty small things in plugins, one at a time, and count what the tests notice
+	@$(python) -m scripts.mutation
+
 lint: .venv/.ready ## Style and types alone
 	@$(python) scripts/test.py lint
 
@@ -45,4 +54,4 @@ help: ## This list
 	@scripts/bootstrap
 
 FORCE:
-.PHONY: demo screenshot demo-down test lint lock sandbox-up sandbox-down sandbox-env help FORCE
+.PHONY: demo screenshot demo-down test test-long bench mutations lint lock sandbox-up sandbox-down sandbox-env help FORCE

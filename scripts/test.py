@@ -1,7 +1,8 @@
 """Runs the project's tests: every stage side by side where two cores profit, each with its time, and an honest sum.
 
-`make test` runs all of them, `make lint` and `make test STAGES="unit house"` some. A stage's output goes to
-build/test/<stage>.log, the end of a failed one to the screen. A stage that cannot run has failed.
+`make test` runs all of them, `make lint` and `make test STAGES="unit house"` some, `make test-long` those that take too
+long for every day. A stage's output goes to build/test/<stage>.log, the end of a failed one to the screen. A stage that
+cannot run has failed.
 """
 
 import argparse
@@ -64,9 +65,9 @@ class Outcome:
         return self.failed == 0
 
 
-def pytest_stage(name: str, folder: str) -> Stage:
+def pytest_stage(name: str, folder: str, *more: str) -> Stage:
     options = ("-q", "-p", "no:cacheprovider", "--durations=5", f"--junit-xml=build/test/{name}.xml")
-    return Stage(name, name, ("pytest", *options, folder), junit=True)
+    return Stage(name, name, ("pytest", *options, folder, *more), junit=True)
 
 
 def molecule_stage(scenario: str) -> Stage:
@@ -84,6 +85,7 @@ STAGES = (
     pytest_stage("sandbox", "sandbox/tests"),
     molecule_stage("secrets"),
     molecule_stage("keys"),
+    molecule_stage("iam_login"),
     pytest_stage("bootstrap", "tests/bootstrap"),
     Stage("sanity", "sanity", ("python", "scripts/sanity.py")),
     Stage("mypy", "lint", ("mypy", "plugins", "sandbox", "tests", "scripts", "molecule", "roles")),
@@ -91,8 +93,15 @@ STAGES = (
     Stage("changelog", "lint", ("antsibull-changelog", "lint")),
     pytest_stage("unit", "tests/unit"),
     pytest_stage("contract", "tests/contract"),
+    pytest_stage("faults", "tests/faults"),
     pytest_stage("house", "tests/house"),
 )
+# Every case of what `make test` runs a fixed part of.
+LONG_STAGES = (
+    pytest_stage("all-faults", "tests/faults", "--all-cases", "--ignore=tests/faults/plays"),
+    pytest_stage("all-plays", "tests/faults/plays", "--all-cases"),
+)
+FIGURES = ("[load] ", "[faults] ", "[no-op] ", "[bad input] ", "[coverage] ")
 
 
 def environment() -> dict[str, str]:
@@ -123,7 +132,7 @@ def skips(lines: list[str]) -> list[str]:
 
 def figures(lines: list[str]) -> list[str]:
     """What tests measured and print as such."""
-    return [line for line in lines if line.startswith("[load] ")]
+    return [line for line in lines if line.startswith(FIGURES)]
 
 
 class Runner:
@@ -239,17 +248,19 @@ def summary(outcomes: list[Outcome], seconds: float) -> Table:
     return table
 
 
-def chosen(names: list[str]) -> list[Stage]:
-    known = {stage.name for stage in STAGES} | {stage.group for stage in STAGES}
+def chosen(names: list[str], stages: tuple[Stage, ...] = STAGES) -> list[Stage]:
+    known = {stage.name for stage in stages} | {stage.group for stage in stages}
     if unknown := sorted(set(names) - known):
         sys.exit(f"no stage named {', '.join(unknown)}: choose from {', '.join(sorted(known))}")
-    return [stage for stage in STAGES if not names or {stage.name, stage.group} & set(names)]
+    return [stage for stage in stages if not names or {stage.name, stage.group} & set(names)]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the project's tests.")
     parser.add_argument("stages", nargs="*", help="stages or groups (none: all of them)")
-    stages = chosen(parser.parse_args().stages)
+    parser.add_argument("--long", action="store_true", help="the stages that take too long for every day")
+    arguments = parser.parse_args()
+    stages = chosen(arguments.stages, LONG_STAGES if arguments.long else STAGES)
     LOGS.mkdir(parents=True, exist_ok=True)
     console = Console(highlight=False, soft_wrap=True)
     started = time.monotonic()

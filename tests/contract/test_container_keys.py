@@ -31,9 +31,19 @@ SHOW = "{{ tracking_server__compose | to_json }}"
 
 def play(folder: Path, *arguments: str, **variables: Any) -> tuple[int, str]:
     """The role's look at the keys, then the containers; with all the output that Ansible can give."""
-    role = {"name": "mlflow_ops.gcp.tracking_server", "tasks_from": "keys.yml", "public": True}
     compose = {"content": SHOW, "dest": str(folder / "compose.json"), "mode": "0600"}
-    tasks = [{"ansible.builtin.include_role": role}, {"ansible.builtin.copy": compose}]
+    return run(
+        folder, [part("tracking_server", "keys.yml"), {"ansible.builtin.copy": compose}], *arguments, **variables
+    )
+
+
+def part(role: str, tasks: str) -> dict[str, Any]:
+    """A task that runs one task file of a role."""
+    return {"ansible.builtin.include_role": {"name": f"mlflow_ops.gcp.{role}", "tasks_from": tasks, "public": True}}
+
+
+def run(folder: Path, tasks: list[dict[str, Any]], *arguments: str, **variables: Any) -> tuple[int, str]:
+    """A play with an inventory's values: its exit code, and its output on one line."""
     play = {"hosts": "localhost", "gather_facts": False, "vars": VALUES | variables, "tasks": tasks}
     path = folder / "play.yml"
     path.write_text(yaml.safe_dump([play]))

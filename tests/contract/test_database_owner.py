@@ -137,8 +137,13 @@ FOUND |= {"schema_wanted": WANTED}
 def test_the_role_stops_before_the_schema_is_touched(found: dict[str, Any], stops: bool, tmp_path: Path) -> None:
     tasks = yaml.safe_load((ROLE / "tasks" / "login.yml").read_text())
     (task,) = (task for task in tasks if task["name"] == "Stop where MLflow could not make its tables")
-    names = {"database": "theirs", "database_user": "mlflow_user", "instance_connection": "p:europe-west3:db"}
-    variables = {**{f"tracking_server_{name}": value for name, value in names.items()}, "tracking_server__found": found}
+    names = {"database": "theirs", "instance_connection": "p:europe-west3:db"}
+    variables: dict[str, Any] = {f"tracking_server_{name}": value for name, value in names.items()}
+    variables |= {
+        "tracking_server__found": found,
+        "tracking_server__user": "mlflow_user",
+        "tracking_server__iam": False,
+    }
     play = [{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [task]}]
     (tmp_path / "play.yml").write_text(yaml.safe_dump(play))
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(tmp_path / "play.yml")]

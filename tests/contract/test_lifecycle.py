@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.contract.bench import PROJECT, Bench, writes
+from tests.house.checkout import ROOT
 
+NEW_INSTANCE = ROOT / "roles" / "backend_store" / "vars" / "main.yml"
 EMAIL = f"mlflow-server@{PROJECT}.iam.gserviceaccount.com"
 MEMBER = f"serviceAccount:{EMAIL}"
 OPERATOR = f"serviceAccount:operator@{PROJECT}.iam.gserviceaccount.com"
@@ -22,7 +26,7 @@ LIVES: list[tuple[str, dict[str, Any], dict[str, Any], list[str], dict[str, Any]
         {"account_id": "mlflow-trainer", "display_name": "Trainer"},
         {"display_name": "MLflow trainer"},
         ["display_name"],
-        {},
+        {"confirm_delete": f"mlflow-trainer@{PROJECT}.iam.gserviceaccount.com"},
     ),
     (
         "secret",
@@ -108,6 +112,107 @@ def test_an_instances_life(furnished: Bench) -> None:
     removed = furnished.run("sql_instance", name="short-lived", state="absent", confirm_delete="short-lived")
     assert removed["resource"] is None
     assert furnished.run("sql_instance_info", name="short-lived")["instance"] is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data_disk_size_gb": 11, "user_labels": {"app": "mlflow"}},
+        {"data_disk_size_gb": 12, "tier": "db-g1-small", "region": "us-central1"},
+        {"tier": "db-g1-small", "insights_config": {"query_string_length": 4500}},
+        {"backup_configuration": {"enabled": True}, "data_disk_type": "PD_HDD"},
+        {"data_disk_size_gb": 13, "database_flags": {"wrok_mem": "64"}},
+        {"state": "absent"},
+    ],
+    ids=["safe", "in part", "refused", "in part for good", "wrong", "not confirmed"],
+)
+def test_check_mode_says_the_same_as_the_run(furnished: Bench, change: dict[str, Any]) -> None:
+    """Field by field, refusals, warnings and the diff: they come from one plan."""
+    options = {**Bench.INSTANCE, **change}
+    with furnished.without_writes():
+        predicted = furnished.answer("sql_instance", check=True, **options)
+        (planned,) = furnished.answer(
+            "plan", resources=[{"owner": "test", "module": "sql_instance", "params": options}]
+        ).get("plans", [{}])
+    with furnished.recorded() as seen:
+        done = furnished.answer("sql_instance", **options)
+    told = ("changed", "action", "changes", "diff", "msg", "failed", "warnings")
+    assert {key: predicted.get(key) for key in told} == {key: done.get(key) for key in told}
+    assert (planned.get("action"), planned.get("changes")) == (done.get("action"), done.get("changes"))
+    assert bool(writes(seen)) == done["changed"]
+    sent = {one["field"] for one in done.get("changes", []) if not one["refusal"]}
+    diff = done.get("diff", {"before": {}, "after": {}})
+    assert {*diff["before"], *diff["after"]} == sent
+
+
+def backups_of(bench: Bench, instance: str) -> list[dict[str, Any]]:
+    """The backups of the project that are of an instance, be it gone."""
+    found: list[dict[str, Any]] = bench.google().get("sql", f"{P[1:]}/backups")["backups"]
+    return [one for one in found if one["instance"] == instance]
+
+
+def test_a_deletion_leaves_a_backup_that_outlives_the_instance(furnished: Bench) -> None:
+    options: dict[str, Any] = {**Bench.INSTANCE, "name": "mourned"}
+    removal: dict[str, Any] = {
+        "name": "mourned",
+        "state": "absent",
+        "confirm_delete": "mourned",
+        "final_backup_retention_days": 7,
+    }
+    furnished.run("sql_instance", **options)
+    with furnished.without_writes():
+        predicted = furnished.run("sql_instance", check=True, **removal)
+    removed = furnished.run("sql_instance", **removal)
+    assert predicted["changes"] == removed["changes"]
+    assert [(one["field"], one["after"], one["blast_radius"]) for one in removed["changes"]] == [
+        ("state", "absent", "destroys data"),
+        ("final_backup_retention_days", 7, "safe"),
+    ]
+    (left,) = backups_of(furnished, "mourned")
+    assert (left["type"], left["state"]) == ("FINAL", "SUCCESSFUL")
+    kept = datetime.fromisoformat(left["expiryTime"]) - datetime.now(UTC)
+    assert timedelta(days=6) < kept <= timedelta(days=7)
+    furnished.run("sql_instance", **options)
+    furnished.run("sql_instance", **removal, final_backup=False)
+    assert len(backups_of(furnished, "mourned")) == 1
+
+
+def test_what_the_role_gives_a_new_instance_is_no_difference_afterwards(furnished: Bench) -> None:
+    """Made of the role's own settings, then held to every one of them, then to what is read back."""
+    settings = yaml.safe_load(NEW_INSTANCE.read_text())["backend_store__new_instance"]
+    managed: dict[str, Any] = {"name": "of-the-role", "region": "europe-west3", "tier": "db-f1-micro"}
+    assert furnished.run("sql_instance", **managed, on_create=settings)["action"] == "create"
+    adopted = furnished.run("sql_instance_info", name="of-the-role")["as_variables"]["backend_store_settings"]
+    assert {*settings} <= {*adopted}
+    with furnished.without_writes():
+        for held in ({"on_create": settings}, settings, adopted):
+            assert furnished.run("sql_instance", **managed, **held)["changes"] == []
+    furnished.run("sql_instance", name="of-the-role", deletion_protection_enabled=False)
+    furnished.run("sql_instance", name="of-the-role", state="absent", confirm_delete="of-the-role", final_backup=False)
+
+
+def test_one_plan_for_many_instances(furnished: Bench) -> None:
+    """Each with its own differences, by one reading of each."""
+    names = ["first", "second", "third"]
+    for name in names:
+        furnished.run("sql_instance", **{**Bench.INSTANCE, "name": name})
+    params = {name: {**Bench.INSTANCE, "name": name} for name in names}
+    params["second"] |= {"user_labels": {"team": "ml"}}
+    params["third"] |= {"tier": "db-g1-small"}
+    resources = [{"owner": name, "module": "sql_instance", "params": params[name]} for name in names]
+    with furnished.recorded() as seen:
+        answer = furnished.run("plan", resources=resources, check_permissions=False)
+    found = {plan["owner"]: (plan["action"], [one["field"] for one in plan["changes"]]) for plan in answer["plans"]}
+    assert found == {
+        "first": ("none", []),
+        "second": ("update", ["user_labels.team"]),
+        "third": ("refuse", ["tier"]),
+    }
+    assert answer["pending_owners"] == ["second", "third"]
+    assert writes(seen) == []
+    assert [f"{request['method']} {request['path']}" for request in seen] == [f"GET {P}/instances"]
+    for name in names:
+        furnished.run("sql_instance", name=name, state="absent", confirm_delete=name, final_backup=False)
 
 
 @pytest.mark.parametrize("flag", ["log_min_duration_statement", "max_connections"])

@@ -16,7 +16,6 @@ from tests.contract.test_project import declared, with_password
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
-MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -77,18 +76,3 @@ def test_the_account_attached_to_a_machine_and_gclouds_variables_are_enough(fres
     done = subprocess.run(command, env=known, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"action": "none"' in done.stdout
-
-
-def test_every_module_is_documented_with_examples_that_fit_and_in_the_action_group(tmp_path: Path) -> None:
-    command = [str(PROGRAMS / "ansible-doc"), "--json", *(f"mlflow_ops.gcp.{module}" for module in MODULES)]
-    done = subprocess.run(command, env=environment(tmp_path), text=True, capture_output=True, check=True)
-    documented = json.loads(done.stdout)
-    assert sorted(documented) == [f"mlflow_ops.gcp.{module}" for module in MODULES]
-    for name, found in documented.items():
-        assert found["examples"].strip(), name
-        assert found["return"], name
-        assert {"check_mode", "diff_mode", "idempotent"} <= set(found["doc"]["attributes"]), name
-        for task in yaml.safe_load(found["examples"]):
-            assert set(task.get(name, {})) <= set(found["doc"]["options"]), name
-    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
-    assert sorted(runtime["action_groups"]["all"]) == MODULES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -78,8 +77,8 @@ def test_an_empty_project_becomes_a_complete_one_as_predicted(fresh: Bench) -> N
     assert again["pending_owners"] == []
     assert len([r for r in fresh.requests() if r["path"] == "/token"]) == before + 1
     assert writes(seen) == []
-    # One read for each object; a secret has two, itself and its newest version.
-    assert len(seen) == len({(r["method"], r["path"]) for r in seen}) == len(declared()) + 1
+    # One read for each object, and one for all services; a secret has two, itself and its newest version.
+    assert len(seen) == len({(r["method"], r["path"]) for r in seen}) == len(declared()) - len(SERVICES) + 2
     with fresh.without_writes():
         assert not any(fresh.run(e["module"], **with_password(e))["changed"] for e in declared())
 
@@ -110,37 +109,6 @@ def test_a_missing_permission_is_named_and_nothing_is_sent(fresh: Bench) -> None
         assert "secretmanager.secrets.get" in message
 
 
-def test_other_bindings_conditions_and_audit_configs_survive(fresh: Bench) -> None:
-    fresh.enable_all()
-    google = fresh.google()
-    path = f"{P[1:]}:getIamPolicy"
-    asked = {"options": {"requestedPolicyVersion": 3}}
-    policy = google.query("cloudresourcemanager", path, asked)
-    policy["bindings"].append(
-        {
-            "role": "roles/cloudsql.client",
-            "members": ["user:a@example.org"],
-            "condition": {"title": "t", "expression": 'request.time < timestamp("2030-01-01T00:00:00Z")'},
-        }
-    )
-    policy["auditConfigs"] = [{"service": "allServices", "auditLogConfigs": [{"logType": "DATA_READ"}]}]
-    wanted = {"policy": {**policy, "version": 3}, "updateMask": "bindings,etag,auditConfigs"}
-    google.write("POST", "cloudresourcemanager", f"{P[1:]}:setIamPolicy", wanted)
-    before = google.query("cloudresourcemanager", path, asked)
-    member = f"serviceAccount:operator@{PROJECT}.iam.gserviceaccount.com"
-    binding: dict[str, Any] = {"role": "roles/cloudsql.client", "member": member}
-    fresh.run("project_iam_member", **binding)
-    after = google.query("cloudresourcemanager", path, asked)
-    expected = copy.deepcopy(before["bindings"])
-    expected.append({"role": "roles/cloudsql.client", "members": [member]})
-    key = json.dumps
-    assert sorted(map(key, after["bindings"])) == sorted(map(key, expected))
-    assert after["auditConfigs"] == before["auditConfigs"]
-    fresh.run("project_iam_member", state="absent", **binding)
-    restored = google.query("cloudresourcemanager", path, asked)
-    assert sorted(map(key, restored["bindings"])) == sorted(map(key, before["bindings"]))
-
-
 def test_many_who_change_one_policy_at_once_lose_nothing(fresh: Bench) -> None:
     fresh.enable_all()
     roles = [f"roles/{name}" for name in ("viewer", "browser", "cloudsql.client", "cloudsql.viewer", "storage.admin")]
@@ -154,20 +122,6 @@ def test_many_who_change_one_policy_at_once_lose_nothing(fresh: Bench) -> None:
         list(pool.map(add, roles))
     policy = fresh.google().query("cloudresourcemanager", f"{P[1:]}:getIamPolicy", {})
     assert {b["role"] for b in policy["bindings"] if member in b["members"]} >= set(roles)
-
-
-def test_a_disabled_newest_version_is_rotated_and_the_value_returned_only_on_demand(fresh: Bench) -> None:
-    fresh.enable_all()
-    first = fresh.run("secret", name="s", generate=True, return_value=True)
-    google = fresh.google()
-    google.write("POST", "secretmanager", f"{P[1:]}/secrets/s/versions/1:disable", {})
-    second = fresh.run("secret", name="s", generate=True)
-    assert (second["version"], second["version_state"]) == (2, "ENABLED")
-    assert "value" not in second
-    third = fresh.run("secret", name="s", generate=True, return_value=True)
-    assert not third["changed"]
-    assert third["value"] not in ("", None, first["value"])
-    assert len(third["value"]) >= 43
 
 
 def test_a_given_value_comes_back_readable_and_shows_nowhere_else(fresh: Bench) -> None:

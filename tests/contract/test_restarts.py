@@ -9,7 +9,7 @@ import pytest
 from google.cloud.sql.connector import Connector
 
 from sandbox.tests.untyped import credentials_of, pg8000
-from tests.contract.bench import PROJECT, Bench
+from tests.contract.bench import PROJECT, Bench, writes
 
 NAME = f"{PROJECT}:europe-west3:db"
 LOGIN = {"user": "reader", "password": "corr3ct-horse", "db": "postgres"}
@@ -84,3 +84,30 @@ def test_a_flag_that_needs_no_restart_reaches_open_sessions(furnished: Bench, co
     assert furnished.run("sql_instance", **options)["changed"]
     assert before != "8MB"
     assert (session.ask("SHOW work_mem"), session.started) == ("8MB", started)
+
+
+def test_many_changes_that_restart_cause_one_restart(furnished: Bench, connector: Connector) -> None:
+    """Tier, flags, length of queries and point-in-time recovery: one PATCH, and the sessions break once."""
+    found = furnished.run("sql_instance_info", name="db")["instance"]["settings"]
+    tier = "db-g1-small" if found["tier"] == "db-f1-micro" else "db-f1-micro"
+    wanted: dict[str, Any] = {
+        "name": "db",
+        "tier": tier,
+        "database_flags": {"max_connections": "33", "track_commit_timestamp": "on", "work_mem": "4096"},
+        "insights_config": {"query_insights_enabled": True, "query_string_length": 4500},
+        "backup_configuration": {"enabled": True, "point_in_time_recovery_enabled": True},
+        "user_labels": {"restarts": "once"},
+    }
+    session = Client(connector)
+    started = session.started
+    refused = furnished.fail("sql_instance", **wanted)
+    assert refused.count("this restarts the database") == 5
+    # What does no harm is done already, and nobody is disturbed.
+    assert (session.ask("SHOW work_mem"), session.started) == ("4MB", started)
+    with furnished.recorded() as seen:
+        furnished.run("sql_instance", **wanted, allow_restart=True)
+    assert len(writes(seen)) == 1
+    with pytest.raises(GONE):
+        session.ask("SELECT 1")
+    again = Client(connector)
+    assert (again.limit, again.ask("SHOW track_commit_timestamp"), again.started > started) == ("33", "on", True)

@@ -1,0 +1,1 @@
+"""Flips small things in plugins/, one at a time, and sees whether a test notices: `make mutations`."""
