@@ -19,10 +19,10 @@ demo-down: .venv/.ready ## Remove what demo started (images and caches stay)
 
 ##@ Work on it
 test: .venv/.ready ## Every test, with times; some of them: make test STAGES="lint unit"
-	@$(python) scripts/test.py $(STAGES)
+	@$(python) -m scripts.test $(STAGES)
 
 test-long: .venv/.ready ## Every case of the fault matrix, of which test runs a tenth (half an hour)
-	@$(python) scripts/test.py --long $(STAGES)
+	@$(python) -m scripts.test --long $(STAGES)
 
 bench: .venv/.ready ## What a run with nothing to do costs, beside today's other tools
 	@$(python) -m scripts.bench
@@ -31,7 +31,7 @@ mutations: .venv/.ready ## Break fifty small things in plugins, one at a time, a
 	@$(python) -m scripts.mutation
 
 lint: .venv/.ready ## Style and types alone
-	@$(python) scripts/test.py lint
+	@$(python) -m scripts.test lint
 
 lock: .venv/.ready ## Make all locks anew from pyproject.toml and the roles' requirements
 	@$(python) scripts/lock.py

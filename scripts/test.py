@@ -16,13 +16,15 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from scripts import coverage_report
 
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / "build" / "test"
@@ -70,6 +72,12 @@ def pytest_stage(name: str, folder: str, *more: str) -> Stage:
     return Stage(name, name, ("pytest", *options, folder, *more), junit=True)
 
 
+def measured(stage: Stage) -> Stage:
+    """The same stage, which leaves its branch coverage for scripts/coverage_report.py."""
+    data = f"COVERAGE_FILE=build/test/{stage.name}.coverage"
+    return replace(stage, command=("env", data, *stage.command, "--cov", "--cov-report="))
+
+
 def molecule_stage(scenario: str) -> Stage:
     command = ("molecule", "test", "--scenario-name", scenario, "--no-command-borders")
     return Stage(f"molecule-{scenario}", "molecule", command, junit=True)
@@ -91,8 +99,8 @@ STAGES = (
     Stage("mypy", "lint", ("mypy", "plugins", "sandbox", "tests", "scripts", "molecule", "roles")),
     Stage("ansible-lint", "lint", ("ansible-lint", "--strict", "--offline")),
     Stage("changelog", "lint", ("antsibull-changelog", "lint")),
-    pytest_stage("unit", "tests/unit"),
-    pytest_stage("contract", "tests/contract"),
+    measured(pytest_stage("unit", "tests/unit")),
+    measured(pytest_stage("contract", "tests/contract")),
     pytest_stage("faults", "tests/faults"),
     pytest_stage("house", "tests/house"),
 )
@@ -274,6 +282,8 @@ def main() -> int:
     console.print()
     console.print(summary(outcomes, time.monotonic() - started))
     console.print()
+    if {stage.name for stage in stages} >= {data.stem for data in coverage_report.DATA}:
+        console.print("\n".join(coverage_report.lines(coverage_report.DATA)))
     console.print(f"{sum(o.passed for o in outcomes)} passed, {sum(o.failed for o in outcomes)} failed")
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
