@@ -5,30 +5,21 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils import transport
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.connection import connect_to, public_parts
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import Outcome, converge, predict
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.credentials import find_credentials
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.endpoints import (
-    GOOGLE,
-    environment_variable,
-    resolve_endpoints,
-)
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.endpoints import GOOGLE, environment_variable
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import GoogleError, RefusedError
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.impersonation import ENVIRONMENT_VARIABLES, impersonate
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.impersonation import ENVIRONMENT_VARIABLES
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.progress import listen_up
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import Resource
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import Session
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.variables import PROJECT
 
 EXCLUSIVE_CREDENTIALS = ["credentials_file", "credentials_contents", "access_token"]
-# A key's id is public: it names the key in errors and in Google's lists.
-_SECRET_KEY_PARTS = {"private_key", "client_secret", "refresh_token"}
 
 
 def common_spec() -> dict[str, Any]:
@@ -60,41 +51,15 @@ def module_spec(resource: type[Resource]) -> dict[str, Any]:
 
 
 def connect(module: AnsibleModule) -> Google:
-    """The project at Google that the task's options name. Ends the module if they name none."""
+    """The project at Google that the task's options name. Ends the module if a library is missing."""
     if transport.IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("requests"), exception=transport.IMPORT_ERROR)
-    params = module.params
-    _unmask_public_parts(module)
-    _check_project(params.get("project"))
-    endpoints = resolve_endpoints(params.get("endpoints"), os.environ)
+    # A key's public parts: Ansible would star out the project's name and googleapis.com everywhere.
+    module.no_log_values -= public_parts(module.params)
     try:
-        tokens = find_credentials(params, os.environ, module.warn)
+        return connect_to(module.params, os.environ, module.warn, listen_up(os.environ))
     except ImportError as error:
-        module.fail_json(msg=missing_required_lib("google-auth"), exception=str(error))
-    pool = transport.PooledTransport()
-    if email := params.get("impersonate_service_account"):
-        tokens = impersonate(str(email), tokens, pool, endpoints["iamcredentials"])
-    session = Session(tokens, pool, progress=listen_up(os.environ))
-    return Google(session, endpoints, str(params["project"]))
-
-
-def _check_project(project: str | None) -> None:
-    # https://cloud.google.com/resource-manager/docs/creating-managing-projects; older ones may have a domain before.
-    if not project:
-        raise RefusedError(f"no project: set {PROJECT}, or the environment variable GOOGLE_CLOUD_PROJECT")
-    if not re.fullmatch(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*|[0-9]+", project):
-        raise RefusedError(
-            f"project {project!r} is no project id, which holds small letters, digits and hyphens: correct {PROJECT}; "
-            "`gcloud projects list` shows yours"
-        )
-
-
-def _unmask_public_parts(module: AnsibleModule) -> None:
-    """Mask the secret parts of a key alone: Ansible would star out the project's name and googleapis.com everywhere."""
-    contents = module.params.get("credentials_contents")
-    if isinstance(contents, dict):
-        public = {str(value) for key, value in contents.items() if key not in _SECRET_KEY_PARTS}
-        module.no_log_values -= public - {str(contents[key]) for key in _SECRET_KEY_PARTS if key in contents}
+        raise RefusedError(missing_required_lib("google-auth")) from error
 
 
 def run_resource(module: AnsibleModule, kind: type[Resource]) -> None:

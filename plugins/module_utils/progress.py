@@ -24,10 +24,12 @@ class Progress:
     """Tells of waits, as events. Safe to use from several threads.
 
     :param send: takes one event; None: nobody listens.
+    :param close: ends it for whoever listens. A process that ends does the same.
     """
 
-    def __init__(self, send: Send | None = None) -> None:
+    def __init__(self, send: Send | None = None, close: Callable[[], None] = lambda: None) -> None:
         self._send = send
+        self.close = close
         self._numbers = itertools.count(1)
         self.subject = ""
         """What the module works on, such as "sql_instance db"."""
@@ -67,7 +69,7 @@ def listen_up(environment: Mapping[str, str]) -> Progress:
     send = _sender(pipe)
     # The reader removes the pipe's name now.
     send({"here": True})
-    return Progress(send)
+    return Progress(send, lambda: os.close(pipe))
 
 
 def _sender(pipe: int) -> Send:

@@ -170,24 +170,9 @@ permissions_checked:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.declared import SPEC, plan_declared
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import GoogleError
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.module import EXCLUSIVE_CREDENTIALS, common_spec, connect
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.survey import parse_entries, pending_owners, survey
-
-SPEC = {
-    "resources": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "owner": {"type": "str", "required": True},
-            "module": {"type": "str", "required": True},
-            "params": {"type": "dict", "default": {}},
-            "permissions": {"type": "list", "elements": "str", "default": []},
-        },
-    },
-    "check_permissions": {"type": "bool", "default": True},
-}
 
 
 def main() -> None:
@@ -196,25 +181,10 @@ def main() -> None:
         argument_spec={**common_spec(), **SPEC}, mutually_exclusive=[EXCLUSIVE_CREDENTIALS], supports_check_mode=True
     )
     try:
-        google = connect(module)
-        google.progress.subject = "plan"
-        entries = parse_entries(module.params["resources"], google.project)
-        found = survey(entries, google, check_permissions=module.params["check_permissions"])
+        found = plan_declared(connect(module), module.params, module.warn, check_mode=module.check_mode)
     except GoogleError as error:
         module.fail_json(msg=str(error))
-    for warning in dict.fromkeys(warning for plan in found.plans for warning in plan.warnings):
-        module.warn(warning)
-    if module.check_mode and not found.permissions_checked:
-        module.warn(
-            "whether the account of these credentials is allowed all this can't be asked while "
-            "cloudresourcemanager.googleapis.com is off"
-        )
-    module.exit_json(
-        changed=False,
-        plans=[{"owner": entry.owner, **plan.as_result()} for entry, plan in zip(entries, found.plans, strict=True)],
-        pending_owners=pending_owners(entries, found.plans),
-        permissions_checked=found.permissions_checked,
-    )
+    module.exit_json(**found)
 
 
 if __name__ == "__main__":

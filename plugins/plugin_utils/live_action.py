@@ -52,7 +52,7 @@ class LiveAction(ActionBase):
         if self._task.no_log or self._task.async_val or self._connection.transport != "local":
             yield
             return
-        with listening(str(constants.DEFAULT_LOCAL_TMP), _print) as path:
+        with listening(str(constants.DEFAULT_LOCAL_TMP), show) as path:
             environment = self._task.environment
             given = environment if isinstance(environment, list) else [environment]
             self._task.environment = [*given, {ENVIRONMENT_VARIABLE: path}]
@@ -62,13 +62,13 @@ class LiveAction(ActionBase):
                 self._task.environment = environment
 
 
-def _print(line: str) -> None:
-    # Beside the results, which may be JSON for a program.
+def show(line: str) -> None:
+    """Print a line beside the results, which may be JSON for a program."""
     Display().display(line, stderr=True)
 
 
 @contextmanager
-def listening(folder: str, show: Callable[[str], None]) -> Iterator[str]:
+def listening(folder: str, tell: Callable[[str], None]) -> Iterator[str]:
     """A block in which lines are shown of a module that opens the pipe at the given path."""
     room = Path(tempfile.mkdtemp(prefix="live-", dir=folder))
     pipe = room / "pipe"
@@ -77,7 +77,7 @@ def listening(folder: str, show: Callable[[str], None]) -> Iterator[str]:
         reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
         # Ours, so that the end of all writers means the end of the block.
         writing = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-        thread = threading.Thread(target=_follow, args=(reading, room, show), daemon=True)
+        thread = threading.Thread(target=_follow, args=(reading, room, tell), daemon=True)
         thread.start()
         try:
             yield str(pipe)
@@ -88,7 +88,7 @@ def listening(folder: str, show: Callable[[str], None]) -> Iterator[str]:
         shutil.rmtree(room, ignore_errors=True)
 
 
-def _follow(reading: int, room: Path, show: Callable[[str], None]) -> None:
+def _follow(reading: int, room: Path, tell: Callable[[str], None]) -> None:
     # They are for the thread that waits for the module: it ends the module.
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     lines, rest = LiveLines(), b""
@@ -104,6 +104,6 @@ def _follow(reading: int, room: Path, show: Callable[[str], None]) -> None:
                 shutil.rmtree(room, ignore_errors=True)
             for event in events:
                 for line in lines.take(parse(event), time.monotonic()):
-                    show(line)
+                    tell(line)
             for line in lines.tick(time.monotonic()):
-                show(line)
+                tell(line)

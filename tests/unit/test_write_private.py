@@ -16,7 +16,7 @@ OWN = (str(os.getuid()), str(os.getgid()))
 
 def write(path: Path, *more: str, owner: str = OWN[0]) -> subprocess.CompletedProcess[str]:
     """What the role runs: the program as an argument, the content on standard input."""
-    command = [sys.executable, "-c", PROGRAM.read_text(), str(path), owner, OWN[1], *more]
+    command = [sys.executable, "-c", PROGRAM.read_text(), *more, str(path), owner, OWN[1]]
     return subprocess.run(command, input=CONTENT, text=True, capture_output=True, check=False)
 
 

@@ -1,4 +1,4 @@
-"""Write standard input to a file that its owner alone may read: PATH OWNER GROUP, and --check to only say `changed`.
+"""Write standard input to a file that its owner alone may read: [--check] PATH OWNER GROUP.
 
 Ansible's own copy and template keep the content in a file of the control node meanwhile, where a killed run leaves it.
 """
@@ -37,7 +37,7 @@ def write(path: pathlib.Path, content: bytes, owner: int, group: int) -> None:
 
 
 def main(path: pathlib.Path, owner: str, group: str, check: bool) -> None:
-    """Print `changed` where there is anything to do."""
+    """Print `changed` where there is anything to do; with --check do nothing else."""
     user = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
     team = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
     content = sys.stdin.buffer.read()
@@ -49,8 +49,9 @@ def main(path: pathlib.Path, owner: str, group: str, check: bool) -> None:
 
 
 if __name__ == "__main__":
+    *flags, file_path, its_owner, its_group = sys.argv[1:]
     try:
-        main(pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3], "--check" in sys.argv)
+        main(pathlib.Path(file_path), its_owner, its_group, "--check" in flags)
     except OSError as error:
         sys.exit(str(error.strerror))
     except KeyError as error:
