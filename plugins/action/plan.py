@@ -41,7 +41,7 @@ class ActionModule(LiveAction):
 
     def _is_here(self, task_vars: dict[str, Any]) -> bool:
         """Whether the module would run on this machine, as this user, with this Python and this environment."""
-        interpreter = self._templar.template(task_vars.get("ansible_python_interpreter"))
+        configured = constants.config.get_config_value("INTERPRETER_PYTHON", variables=task_vars)
         return (
             # On macOS a forked process may not ask for the system's proxies (ansible/ansible#32499).
             sys.platform == "linux"
@@ -49,7 +49,7 @@ class ActionModule(LiveAction):
             and not self._connection.become
             and not self._task.async_val
             and not any(self._task.environment or [])
-            and interpreter == sys.executable
+            and self._templar.template(configured) == sys.executable
             and transport.IMPORT_ERROR is None
         )
 
