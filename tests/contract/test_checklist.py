@@ -359,6 +359,9 @@ def test_15_no_secret_is_printed(fresh: Bench, tmp_path: Path) -> None:
         {f"mlflow_ops.gcp.{module}": options, "register": f"found_{number}"}
         for number, (module, options) in enumerate(entries)
     ]
+    # With an environment of its own the plan is a module like the others, without one it runs in Ansible's own process.
+    tasks.append({**tasks[-1], "register": "found_here"})
+    tasks[-2]["environment"] = {"ANY": "thing"}
     registered = ", ".join(task["register"] for task in tasks)
     tasks.append({"ansible.builtin.debug": {"msg": f"{{{{ [{registered}] }}}}"}})
     for mode in (["--check"], []):
