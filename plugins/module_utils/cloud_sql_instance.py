@@ -33,6 +33,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     RefusedError,
     StateChangedError,
 )
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.patience import await_visibility
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import BlastRadius, Change, Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
     STATE,
@@ -199,12 +200,21 @@ class SqlInstance(Resource):
             return False
         if cloud_sql.wait_for_others(google, self.name, self.params["timeout"]):
             return True
-        if observed.body["state"] == _PENDING_CREATE:
+        if observed.body["state"] != _PENDING_CREATE:
+            return False
+        # Its operation may have ended between the two readings.
+        await_visibility(google, lambda: not self._is_pending(google), f"the new instance {self.name}")
+        if self._is_pending(google):
             raise RefusedError(
                 f"Google says that instance {self.name} is PENDING_CREATE, but no operation is running on it: look at "
                 f"`gcloud sql operations list --instance={self.name}`"
             )
-        return False
+        return True
+
+    def _is_pending(self, google: Google) -> bool:
+        google.forget()
+        body = cloud_sql.read_instance(google, self.name)
+        return body is not None and body.get("state") == _PENDING_CREATE
 
     def apply(self, google: Google, plan: Plan, observed: Observed) -> None:
         if plan.action is plans.Action.DELETE:

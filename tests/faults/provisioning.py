@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils import module as shell
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils import connection
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.credentials import GoogleAuthToken
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import Clock, Session
 from google.auth import _exponential_backoff
@@ -52,7 +52,7 @@ def hurried(factor: float) -> Iterator[None]:
     """Modules of this process wait in hurried time."""
     clock = HurriedClock(factor)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shell, "Session", partial(Session, clock=clock.clock()))
+        patch.setattr(connection, "Session", partial(Session, clock=clock.clock()))
         patch.setattr(GoogleAuthToken.__init__, "__defaults__", (clock.sleep,))
         # google-auth's own pauses between its attempts to get a token.
         patch.setattr(_exponential_backoff, "time", SimpleNamespace(sleep=clock.sleep))

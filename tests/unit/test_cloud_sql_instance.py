@@ -403,6 +403,21 @@ def test_a_creation_in_flight_is_adopted() -> None:
     assert made.transport.writes == []
 
 
+def test_a_creation_that_ends_between_two_readings_is_over() -> None:
+    """The instance was read while it was made, its operations when it was there."""
+    made = cloud({GET: [ok({**GOLDEN, "state": "PENDING_CREATE"}), ok(GOLDEN)], OPERATIONS: ok()})
+    assert not converge(instance(), made.google).changed
+    assert made.transport.writes == []
+
+
+def test_a_creation_that_nobody_carries_out_is_told_after_two_minutes() -> None:
+    made = cloud({GET: ok({**GOLDEN, "state": "PENDING_CREATE"}), OPERATIONS: ok()})
+    with pytest.raises(RefusedError, match="no operation is running on it"):
+        converge(instance(), made.google)
+    assert made.time.seconds == pytest.approx(120, abs=15)
+    assert made.transport.writes == []
+
+
 def test_403_is_an_error_and_sends_nothing() -> None:
     made = cloud({GET: bad(403, "notAuthorized", "The client is not authorized to make this request.")})
     with pytest.raises(PermissionDeniedError, match="does not exist"):
