@@ -283,7 +283,7 @@ def main() -> int:
     console.print(summary(outcomes, time.monotonic() - started))
     console.print()
     if {stage.name for stage in stages} >= {data.stem for data in coverage_report.DATA}:
-        console.print("\n".join(coverage_report.lines(coverage_report.DATA)))
+        console.print("\n".join(coverage_report.lines(coverage_report.DATA)), markup=False)
     console.print(f"{sum(o.passed for o in outcomes)} passed, {sum(o.failed for o in outcomes)} failed")
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
