@@ -1,6 +1,8 @@
 """Every package is locked: exact version, hashes, and no address of an index, so that everybody's own settings hold."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +52,20 @@ def test_lock_is_exact_and_hashed(lock: Path) -> None:
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
 def test_lock_names_no_index(lock: Path) -> None:
     assert ADDRESS.search(lock.read_text()) is None
+
+
+def test_what_installs_from_a_lock_resolves_nothing() -> None:
+    """Newer releases than the lock's would be found for what another package wants with an extra (pip up to 23.2)."""
+    files = [path for path in tracked() if (ROOT / path).is_file() and path.parts[0] != "tests"]
+    texts = {path: (ROOT / path).read_text(errors="replace") for path in files}
+    calls = {path: text for path, text in texts.items() if re.search(r"\bpip\b.*--require-hashes", text)}
+    assert Path("scripts/bootstrap") in calls
+    assert [path for path, text in calls.items() if "--no-deps" not in text] == []
+
+
+def test_locks_are_complete() -> None:
+    checked = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_there_are_locks() -> None:

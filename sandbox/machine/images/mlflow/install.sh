@@ -13,7 +13,7 @@ rm -f /usr/lib/python3*/EXTERNALLY-MANAGED # upstream's pip installs without a v
 python3 -m zipfile -e /build/wheels/uv-*.whl /tmp/uv
 uv=$(echo /tmp/uv/uv-*.data/scripts/uv)
 chmod +x "$uv"
-"$uv" pip install --quiet --system --no-index --find-links /build/wheels --require-hashes --no-cache \
+"$uv" pip install --quiet --system --no-index --find-links /build/wheels --no-deps --require-hashes --no-cache \
   --link-mode copy --compile-bytecode --requirements /build/recipe/requirements.txt
 rm -rf /tmp/uv
 python -m pip --version
