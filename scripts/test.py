@@ -105,9 +105,11 @@ STAGES = (
     pytest_stage("house", "tests/house"),
 )
 # Every case of what `make test` runs a fixed part of.
+TWO_OPERATORS = "tests/faults/plays/test_two_operators.py"
 LONG_STAGES = (
+    pytest_stage("all-plays", "tests/faults/plays", "--all-cases", f"--ignore={TWO_OPERATORS}"),
     pytest_stage("all-faults", "tests/faults", "--all-cases", "--ignore=tests/faults/plays"),
-    pytest_stage("all-plays", "tests/faults/plays", "--all-cases"),
+    pytest_stage("two-operators", TWO_OPERATORS, "--all-cases"),
 )
 FIGURES = ("[load] ", "[faults] ", "[no-op] ", "[bad input] ", "[coverage] ")
 
