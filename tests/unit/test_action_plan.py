@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.mlflow_ops.gcp.plugins.action import plan as action
 from ansible_collections.mlflow_ops.gcp.plugins.action.plan import lines
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import BlastRadius, Change
@@ -27,3 +31,15 @@ def test_what_is_new_has_no_before() -> None:
 
 def test_nothing_to_do_is_nothing_to_see() -> None:
     assert lines({"owner": "o", **plans.nothing("bucket", "b").as_result()}) == []
+
+
+@pytest.mark.parametrize(("no_log", "shown"), [(False, ["waits for x"]), (True, [])])
+def test_what_it_waits_for_is_shown_unless_the_task_is_hidden(
+    monkeypatch: pytest.MonkeyPatch, no_log: bool, shown: list[str]
+) -> None:
+    printed: list[str] = []
+    monkeypatch.setattr(action, "show", printed.append)
+    running = object.__new__(action.ActionModule)
+    running._task = SimpleNamespace(no_log=no_log)
+    running._show("waits for x")
+    assert printed == shown
