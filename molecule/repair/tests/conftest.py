@@ -72,7 +72,7 @@ class Stage:
     def content(self) -> str:
         """A fingerprint of what a deployment writes: files with owners and times, packages, containers and images."""
         seen: str = self.host.check_output(
-            "{ find /etc /opt /usr/bin /usr/lib/systemd -not -type d -printf '%p %m %u %s %T@\\n' | sort;"
+            "{ find /etc /opt /usr/bin /usr/local/bin /usr/lib/systemd -not -type d -printf '%p %m %u %s %T@\\n' | sort;"
             " dpkg-query --show; docker ps --all --quiet; docker image ls --quiet; } 2>/dev/null | sha256sum"
         )
         return seen
