@@ -111,7 +111,7 @@ LONG_STAGES = (
     pytest_stage("all-faults", "tests/faults", "--all-cases", "--ignore=tests/faults/plays"),
     pytest_stage("two-operators", TWO_OPERATORS, "--all-cases"),
 )
-FIGURES = ("[load] ", "[faults] ", "[no-op] ", "[bad input] ", "[coverage] ")
+FIGURES = ("[load] ", "[faults] ", "[no-op] ", "[bad input] ", "[coverage] ", "[health] ")
 
 
 def environment() -> dict[str, str]:

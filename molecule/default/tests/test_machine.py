@@ -71,6 +71,75 @@ def test_processes_have_no_privileges(host: Host, containers: dict[str, dict[str
         assert fields["NoNewPrivs"].strip() == "1"
 
 
+# Tries to make a file in every folder that a container sees, as its user. The proxy's image has no program to do that
+# with, so a Python of the machine steps into the container's file system.
+WRITES = """
+import json, os, sys
+pid, uid = int(sys.argv[1]), int(sys.argv[2])
+os.setns(os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY), os.CLONE_NEWNS)
+os.setgroups([]), os.setgid(uid), os.setuid(uid)
+written = []
+for folder, inner, _ in os.walk("/"):
+    inner[:] = [] if folder in ("/proc", "/sys") else inner
+    try:
+        os.close(os.open(f"{folder}/tried", os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    except OSError:
+        continue
+    os.unlink(f"{folder}/tried")
+    written.append(folder)
+print(json.dumps(written))
+"""
+# The spool is MLflow's only volume to write to; the others are in memory, and end with the container.
+WRITABLE = {"cloud-sql-proxy": ["/dev/mqueue", "/dev/shm"], "mlflow": ["/dev/mqueue", "/dev/shm", "/spool", "/tmp"]}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_nothing_is_writable_but_volumes(host: Host, containers: dict[str, dict[str, Any]], service: str) -> None:
+    uid = containers[service]["Config"]["User"].split(":")[0]
+    pid = containers[service]["State"]["Pid"]
+    written = json.loads(host.check_output(f"python3 -c {shlex.quote(WRITES)} {pid} {uid}"))
+    assert sorted(folder for folder in written if not folder.startswith(("/tmp/", "/spool/"))) == WRITABLE[service]
+
+
+def test_mlflow_itself_cannot_write_either(host: Host) -> None:
+    """By its own shell, as its own user."""
+    for path in ("/opt/mlflow_ops/x", "/run/mlflow/pg/x", "/etc/x", "/x"):
+        done = host.run(f"docker exec mlflow-mlflow-1 sh -c {shlex.quote(f'echo > {path}')}")
+        assert done.rc != 0
+        assert "Read-only file system" in done.stderr or "Permission denied" in done.stderr
+    assert host.run("docker exec mlflow-mlflow-1 sh -c 'echo > /spool/x && rm /spool/x'").rc == 0
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_kernel_knows_the_limits(host: Host, containers: dict[str, dict[str, Any]], service: str) -> None:
+    """What the cgroup says, not what was asked for."""
+    settings = containers[service]["HostConfig"]
+    path = host.check_output(f"cat /proc/{containers[service]['State']['Pid']}/cgroup").splitlines()
+    memory = cgroup(host, path, "memory", "memory.max", "memory.limit_in_bytes")
+    assert (memory, cgroup(host, path, "pids", "pids.max", "pids.max")) == (settings["Memory"], settings["PidsLimit"])
+
+
+def cgroup(host: Host, lines: list[str], controller: str, unified: str, legacy: str) -> int:
+    """A limit, from version 2 of cgroups or from version 1."""
+    paths = {name: where for _, names, where in (line.split(":", 2) for line in lines) for name in names.split(",")}
+    file = f"{controller}{paths[controller]}/{legacy}" if controller in paths else f"{paths['']}/{unified}"
+    return int(host.check_output(f"cat /sys/fs/cgroup/{file}"))
+
+
+def test_more_processes_than_the_limit_are_refused(host: Host, containers: dict[str, dict[str, Any]]) -> None:
+    limit = containers["mlflow"]["HostConfig"]["PidsLimit"]
+    program = (
+        "import os, signal\nmade = []\n"
+        f"try:\n    while len(made) < {2 * limit}:\n        pid = os.fork()\n"
+        "        if pid == 0:\n            signal.pause()\n        made.append(pid)\n"
+        "except BlockingIOError as error:\n    print(error.strerror)\n"
+        "for pid in made:\n    os.kill(pid, signal.SIGKILL)\nprint(len(made))"
+    )
+    said, made = host.check_output(f"docker exec mlflow-mlflow-1 python3 -c {shlex.quote(program)}").splitlines()
+    assert said == "Resource temporarily unavailable"
+    assert 0 < int(made) < limit
+
+
 def test_the_proxy_listens_on_the_machine_alone(host: Host) -> None:
     assert host.socket("tcp://127.0.0.1:5432").is_listening
     assert not host.socket("tcp://0.0.0.0:5432").is_listening

@@ -77,6 +77,18 @@ def test_an_address_that_the_machine_lacks(stage: Any) -> None:
     assert "choose one of these, or 0.0.0.0 for all" in output
 
 
+def test_an_address_that_everybody_reaches(stage: Any) -> None:
+    output = stage.refuses("--extra-vars", '{"tracking_server_allowed_networks": []}')
+    assert "and MLflow has no login: whoever reaches that port reads, changes and deletes every run." in output
+    assert f"{UNTOUCHED} Name the networks of those who may in tracking_server_allowed_networks, such as" in output
+
+
+def test_networks_that_are_none(stage: Any) -> None:
+    output = stage.refuses("--check", "--extra-vars", '{"tracking_server_allowed_networks": ["10.0.0.7/24"]}')
+    said = "tracking_server_allowed_networks: 10.0.0.7/24 names no network exactly: write 10.0.0.0/24."
+    assert f"{said} {UNTOUCHED}" in output
+
+
 def test_wheels_for_another_kind_of_machine(stage: Any) -> None:
     output = stage.refuses("--check", "--extra-vars", '{"tracking_server_wheel_platforms": ["manylinux_2_28_aarch64"]}')
     assert "mlflow-vm is a machine of type x86_64, and tracking_server_wheel_platforms names none such" in output
