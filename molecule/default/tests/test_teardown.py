@@ -21,7 +21,9 @@ def test_it_refuses_without_the_name(operator: Any, host: Host) -> None:
 def test_it_deletes_what_was_named(operator: Any, host: Host) -> None:
     returncode, output = operator.plays(DESTROY, *CONFIRMED)
     assert returncode == 0, output
-    assert not host.file("/opt/mlflow").exists
+    for path in ("/opt/mlflow", "/usr/local/bin/mlflow-health", "/etc/systemd/system/mlflow-clients.service"):
+        assert not host.file(path).exists
+    assert "MLFLOW-CLIENTS" not in host.check_output("iptables --table raw --list-rules")
     assert host.check_output("docker ps --all --quiet") == ""
     returncode, output = operator.run(
         "ansible", "localhost", "-m", "mlflow_ops.gcp.sql_instance_info", "-a", "name=mlflow-metadata"

@@ -13,7 +13,6 @@ import pytest
 import requests as http
 from testinfra.host import Host
 
-
 # What was broken, which layers mlflow-health called broken, what healed it and how long that took: printed at the end.
 TABLE: list[tuple[str, str, str, str]] = [("broken", "mlflow-health names", "healed by", "seconds")]
 
