@@ -362,8 +362,11 @@ def test_a_deployment_without_cloud_sql_has_fewer_layers(
     machine.containers = [container("mlflow")]
     machine.connected = False
     monkeypatch.setitem(health.DEPLOYED, "layers", left)
-    assert statuses(health, layers=left) == dict.fromkeys(left, "ok")
+    assert statuses(health, layers=health.deployed(None)) == dict.fromkeys(left, "ok")
     assert not any("connection-test" in command for command in machine.asked)
+    assert health.deployed(["proxy", "bucket-read"]) == ["bucket-read"]
+    with pytest.raises(health.CannotLookError, match="this server has no Cloud SQL login"):
+        health.deployed(["login"])
 
 
 @pytest.mark.parametrize(

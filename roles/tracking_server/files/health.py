@@ -485,16 +485,24 @@ def taken(lock: int) -> bool:
     return False
 
 
+def deployed(asked: list[str] | None) -> list[str]:
+    """The layers to look at: those that are asked for, of those that this deployment has."""
+    layers = [layer for layer in DEPLOYED["layers"] if asked is None or layer in asked]
+    if not layers:
+        raise CannotLookError(f"this server has no {', '.join(TITLES[layer] for layer in asked or [])}")
+    return layers
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one line of JSON, for monitors")
     parser.add_argument("--read-only", action="store_true", help=f"leave out what writes: {', '.join(WRITING)}")
-    parser.add_argument("--layer", action="append", choices=DEPLOYED["layers"], help="only this one; may be repeated")
+    parser.add_argument("--layer", action="append", choices=TITLES, help="only this one; may be repeated")
     given = parser.parse_args()
     started = time.monotonic()
     try:
         with alone(DEPLOYED["compose"]):
-            findings = Look(given.layer or DEPLOYED["layers"], given.read_only).findings()
+            findings = Look(deployed(given.layer), given.read_only).findings()
     except CannotLookError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
