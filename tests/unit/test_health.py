@@ -32,7 +32,7 @@ def health(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """The program, told of a deployment in a folder of the test."""
     spec = importlib.util.spec_from_file_location("health", PROGRAM)
     assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module: Any = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "health", module)  # dataclasses look there
     spec.loader.exec_module(module)
     (tmp_path / "compose.yml").touch()

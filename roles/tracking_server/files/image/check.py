@@ -44,12 +44,13 @@ def read_back(blob: Blob) -> None:
         raise ValueError(f"{blob.name} came back different: {content[:80]!r}")
 
 
-def clean_up(bucket: Any, prefix: str) -> None:
-    """Delete what looks that were killed have left."""
+def clean_up(bucket: Any, blob: Blob, prefix: str) -> None:
+    """Delete the object, and what looks that were killed have left."""
+    blob.delete(**PATIENT)
     now = dt.datetime.now(dt.timezone.utc)  # noqa: UP017 (the image's Python is 3.10)
-    for blob in bucket.list_blobs(prefix=prefix, **PATIENT):
-        if now - blob.time_created > LEFT_BEHIND:
-            blob.delete(**PATIENT)
+    for left in bucket.list_blobs(prefix=prefix, **PATIENT):
+        if now - left.time_created > LEFT_BEHIND:
+            left.delete(**PATIENT)
 
 
 def list_once(bucket: Any, prefix: str) -> None:
@@ -77,7 +78,7 @@ def use_bucket(uri: str, write: bool) -> Steps:
         steps["write"] = attempt(lambda: blob.upload_from_string(CONTENT, if_generation_match=0, **PATIENT))
         if not steps["write"]["reason"]:
             steps["read"] = attempt(lambda: read_back(blob))
-            steps["delete"] = attempt(lambda: (blob.delete(**PATIENT), clean_up(bucket, folder)))
+            steps["delete"] = attempt(lambda: clean_up(bucket, blob, folder))
             return steps
     steps["read"] = attempt(lambda: list_once(bucket, prefix))
     return steps
