@@ -37,6 +37,8 @@ _MEMBER = re.compile(
     r"(user|group):[^@\s]+@[^@\s]+|serviceAccount:\S+|(domain|project(Owner|Editor|Viewer)):[^@\s]+|"
     r"(principal|principalSet)://\S+|allUsers|allAuthenticatedUsers"
 )
+# https://cloud.google.com/iam/docs/conditions-attribute-reference#api-attributes-storage
+_LIST_PREFIX = "storage.googleapis.com/objectListPrefix"
 _ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+\w")
 
 SPEC: dict[str, Any] = {
@@ -137,6 +139,11 @@ class IamMember(Resource):
         what = f"condition {grant.condition.title!r} of {grant.role} for {grant.member}"
         if not grant.condition.title or not grant.condition.expression:
             raise RefusedError(f"{what}: its title or its expression is empty: give both")
+        if _LIST_PREFIX in grant.condition.expression:
+            raise RefusedError(
+                f"{what}: Google supports {_LIST_PREFIX} in Credential Access Boundaries only, and Cloud Storage fails with it "
+                "in a binding: a listing is about the bucket, so compare resource.name with the bucket's"
+            )
         if grant.role in policies.BASIC_ROLES:
             raise RefusedError(f"{what}: Google takes no condition on a basic role: choose a predefined or custom role")
         if grant.member in policies.PUBLIC:

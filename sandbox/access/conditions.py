@@ -61,6 +61,9 @@ VARIABLES: dict[str, Term] = {
 ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 EQUALITY = {"==": operator.eq, "!=": operator.ne}
 ORDERED_TYPES = ("string", "int", "timestamp")
+# In a role binding "Cloud Storage methods will work incorrectly and fail unexpectedly" with it. Here it is refused:
+# https://cloud.google.com/iam/docs/conditions-attribute-reference#api-attributes-storage.
+BOUNDARIES_ONLY = ("storage.googleapis.com/objectListPrefix",)
 # Sunday is 0; months and days of the year count from 0, getDate from 1, as in CEL's standard definitions.
 CLOCK: dict[str, Callable[[dt.datetime], int]] = {
     "getFullYear": lambda time: time.year,
@@ -292,6 +295,8 @@ def _api_attribute(arguments: list[Term]) -> Term:
     if len(arguments) != len(("name", "default")):
         raise ConditionError("found no matching overload for 'api.getAttribute'")
     name, default = _literal(arguments[0], "api.getAttribute"), arguments[1]
+    if name in BOUNDARIES_ONLY:
+        raise ConditionError(f"{name} is supported only in Credential Access Boundaries")
     return Term(default.type, lambda request: request.api.get(name, default.value(request)))
 
 

@@ -18,8 +18,10 @@ from sandbox.machine.network import Addresses
 _APIS = ("sql", "cloudresourcemanager", "iam", "iamcredentials", "secretmanager", "serviceusage")
 
 
-def content(sandbox: Sandbox, addresses: Addresses, keys: ssh_keys.Keys | None) -> dict[str, Any]:
-    """The connection card; `target` is null in a sandbox without a VM."""
+def content(
+    sandbox: Sandbox, addresses: Addresses, keys: ssh_keys.Keys | None, trainer: ssh_keys.Keys | None = None
+) -> dict[str, Any]:
+    """The connection card; `target` and `trainer` are null where there is no such machine."""
     url = emulator.url(addresses)
     return {
         "name": sandbox.name,
@@ -32,15 +34,8 @@ def content(sandbox: Sandbox, addresses: Addresses, keys: ssh_keys.Keys | None) 
         "project_number": emulator.PROJECT_NUMBER,
         "region": emulator.REGION,
         "operator": {"email": emulator.OPERATOR, "key_file": str(operator_key(sandbox))},
-        "target": {
-            "host": addresses.target,
-            "port": 22,
-            "user": target.USER,
-            "private_key_file": str(keys.login),
-            "known_hosts_file": str(keys.known_hosts),
-        }
-        if keys
-        else None,
+        "target": _machine(addresses.target, keys),
+        "trainer": _machine(addresses.trainer, trainer),
         "endpoints": {**dict.fromkeys(_APIS, f"{url}/"), "storage": f"{url}/storage/v1/"},
         "attached_account": emulator.ATTACHED_ACCOUNT,
         "metadata_host": f"{addresses.gateway}:{emulator.API_PORT}",
@@ -49,6 +44,18 @@ def content(sandbox: Sandbox, addresses: Addresses, keys: ssh_keys.Keys | None) 
             "url": f"http://{addresses.gateway}:{emulator.HTTPS_PROXY_PORT}",
             "ca_file": str(sandbox.state / CA_FILE),
         },
+    }
+
+
+def _machine(address: str, keys: ssh_keys.Keys | None) -> dict[str, Any] | None:
+    if keys is None:
+        return None
+    return {
+        "host": address,
+        "port": 22,
+        "user": target.USER,
+        "private_key_file": str(keys.login),
+        "known_hosts_file": str(keys.known_hosts),
     }
 
 

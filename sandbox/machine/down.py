@@ -31,7 +31,9 @@ def down(sandbox: Sandbox, progress: Progress) -> None:
         if not alone:
             raise SandboxError(f"Another command is working on sandbox {sandbox.name!r}: wait for it, or stop it.")
         with progress.step(f"Sandbox {sandbox.name}") as step:
-            target.disconnect(network.remembered(sandbox))
+            if addresses := network.remembered(sandbox):
+                target.disconnect(addresses.target)
+                target.disconnect(addresses.trainer)
             removed = [f"{_processes(sandbox)} processes"]
             if client := engine.connect():
                 removed += _docker(client, sandbox)

@@ -45,6 +45,11 @@ class Addresses:
         return f"172.30.{self.slot}.10"
 
     @property
+    def trainer(self) -> str:
+        """The training machine, where there is one."""
+        return f"172.30.{self.slot}.11"
+
+    @property
     def loopback(self) -> str:
         """Loopback address of this sandbox's management port and of the registry's push side."""
         return f"127.30.{self.slot}.1"

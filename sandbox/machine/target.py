@@ -41,19 +41,18 @@ def ensure(
             address=addresses.target,
             options=_options(sandbox),
             before=lambda: _fresh(client, sandbox, addresses),
-            prepare=lambda new: _put_keys(new, keys, authority),
+            prepare=lambda new: put_keys(new, keys, authority),
         )
         _wait_for_systemd(container)
         _execute(container, "test -e /etc/ssl/certs/mlflow-sandbox.pem || update-ca-certificates")
-        _wait_for_ssh(addresses.target)
+        wait_for_ssh(addresses.target)
         step.outcome = f"{USER}@{addresses.target}, {done or 'running'}"
         return keys
 
 
-def disconnect(addresses: Addresses | None) -> None:
-    """End SSH connections to the target: Ansible keeps one open for minutes, and it hangs when the target is gone."""
-    if addresses:
-        processes.stop(processes.find_connected("ssh", addresses.target, _SSH_PORT))
+def disconnect(address: str) -> None:
+    """End SSH connections to a machine: Ansible keeps one open for minutes, and it hangs when the machine is gone."""
+    processes.stop(processes.find_connected("ssh", address, _SSH_PORT))
 
 
 def remove_volumes(client: docker.DockerClient, sandbox: Sandbox) -> int:
@@ -69,7 +68,7 @@ def remove_volumes(client: docker.DockerClient, sandbox: Sandbox) -> int:
 
 def _fresh(client: docker.DockerClient, sandbox: Sandbox, addresses: Addresses) -> None:
     """A new machine has nothing of an earlier one: no connections, no Docker data."""
-    disconnect(addresses)
+    disconnect(addresses.target)
     remove_volumes(client, sandbox)
     for name in _VOLUMES:
         client.volumes.create(f"{sandbox.id}-{name}", labels=sandbox.labels)
@@ -87,17 +86,17 @@ def _options(sandbox: Sandbox) -> dict[str, object]:
     }
 
 
-def _put_keys(container: Container, keys: ssh_keys.Keys, authority: bytes) -> None:
-    archive = _archive(
-        {
-            f"home/{USER}/.ssh": (None, 0o700, 1000),
-            f"home/{USER}/.ssh/authorized_keys": (keys.login_public, 0o600, 1000),
-            "etc/ssh/ssh_host_ed25519_key": (keys.host.read_bytes(), 0o600, 0),
-            "etc/ssh/ssh_host_ed25519_key.pub": (keys.host_public, 0o644, 0),
-            "usr/local/share/ca-certificates/mlflow-sandbox.crt": (authority, 0o644, 0),
-        }
-    )
-    container.put_archive("/", archive)
+def put_keys(container: Container, keys: ssh_keys.Keys, authority: bytes | None = None) -> None:
+    """Give a new machine its SSH keys, and the certificate of a registry that it is to trust."""
+    entries: dict[str, tuple[bytes | None, int, int]] = {
+        f"home/{USER}/.ssh": (None, 0o700, 1000),
+        f"home/{USER}/.ssh/authorized_keys": (keys.login_public, 0o600, 1000),
+        "etc/ssh/ssh_host_ed25519_key": (keys.host.read_bytes(), 0o600, 0),
+        "etc/ssh/ssh_host_ed25519_key.pub": (keys.host_public, 0o644, 0),
+    }
+    if authority:
+        entries["usr/local/share/ca-certificates/mlflow-sandbox.crt"] = (authority, 0o644, 0)
+    container.put_archive("/", _archive(entries))
 
 
 def _archive(entries: dict[str, tuple[bytes | None, int, int]]) -> bytes:
@@ -130,7 +129,8 @@ def _wait_for_systemd(container: Container) -> None:
     )
 
 
-def _wait_for_ssh(address: str) -> None:
+def wait_for_ssh(address: str) -> None:
+    """Return when a machine answers on SSH."""
     deadline = time.monotonic() + _BOOT_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -139,7 +139,7 @@ def _wait_for_ssh(address: str) -> None:
                     return
         except OSError:
             time.sleep(0.1)
-    raise SandboxError(f"The target VM does not answer on SSH at {address}:22 after {_BOOT_SECONDS} s.")
+    raise SandboxError(f"The machine at {address} does not answer on SSH after {_BOOT_SECONDS} s.")
 
 
 def _execute(container: Container, command: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import docker
 
-from sandbox.machine import apt, card, emulator, engine, files, network, processes, target
+from sandbox.machine import apt, card, emulator, engine, files, network, processes, target, trainer
 from sandbox.machine.errors import SandboxError
 from sandbox.machine.identity import LABEL, Sandbox, add_name, named
 from sandbox.machine.images import Images
@@ -25,6 +25,15 @@ class Wishes:
 
     operation_seconds: float = 0.05
     target: bool = True
+    trainer: bool = False
+
+
+@dataclass(frozen=True)
+class Machines:
+    """Keys of the machines that there are."""
+
+    target: Keys | None = None
+    trainer: Keys | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,13 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_name(parser)
     parser.add_argument("--operation-seconds", type=float, default=0.05, help="how long Cloud SQL operations take")
     parser.add_argument("--no-target", dest="target", action="store_false", help="only the emulator: no VM, no images")
+    parser.add_argument("--trainer", action="store_true", help="also a second machine, for training (down removes it)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """`python -m sandbox up`."""
     sandbox = named(arguments)
     with Progress() as progress:
-        up(sandbox, Wishes(arguments.operation_seconds, arguments.target), progress)
+        up(sandbox, Wishes(arguments.operation_seconds, arguments.target, arguments.trainer), progress)
         progress.say(f"{progress.seconds:6.1f} s  Sandbox {sandbox.name!r} is up: {sandbox.card}")
     return 0
 
@@ -54,8 +64,8 @@ def up(sandbox: Sandbox, wishes: Wishes, progress: Progress) -> dict[str, Any]:
         client = engine.ensure(sandbox, progress)
         _clear_temporary_containers(client, sandbox)
         addresses = network.ensure(client, sandbox, progress)
-        keys = _everything(client, sandbox, addresses, wishes, progress)
-        content = card.content(sandbox, addresses, keys)
+        machines = _everything(client, sandbox, addresses, wishes, progress)
+        content = card.content(sandbox, addresses, machines.target, machines.trainer)
         card.write(sandbox, content)
         return content
 
@@ -67,16 +77,19 @@ def lock_of(sandbox: Sandbox) -> Path:
 
 def _everything(
     client: docker.DockerClient, sandbox: Sandbox, addresses: network.Addresses, wishes: Wishes, progress: Progress
-) -> Keys | None:
+) -> Machines:
     """The parts that need not wait for one another, side by side. The first failure stops the rest."""
     pool = ThreadPoolExecutor(max_workers=8)
     try:
         emulated = pool.submit(_emulator, sandbox, addresses, wishes, progress)
-        machines = pool.submit(_machines, client, sandbox, addresses, progress, pool) if wishes.target else None
+        machines: Future[Machines] | None = None
+        if wishes.target:
+            asked = wishes.trainer or trainer.is_there(client, sandbox)
+            machines = pool.submit(_machines, client, sandbox, addresses, progress, pool, with_trainer=asked)
         parts: list[Future[Any]] = [emulated, *([machines] if machines else [])]
         for part in wait(parts, return_when=FIRST_EXCEPTION).done:
             part.result()
-        return machines.result() if machines else None
+        return machines.result() if machines else Machines()
     except BaseException:
         processes.stop_running()
         pool.shutdown(wait=False, cancel_futures=True)
@@ -102,7 +115,9 @@ def _machines(
     addresses: network.Addresses,
     progress: Progress,
     pool: ThreadPoolExecutor,
-) -> Keys:
+    *,
+    with_trainer: bool,
+) -> Machines:
     images = Images(client, sandbox, progress)
     registry = Registry(client, sandbox, addresses, progress)
     debian: Future[str] = pool.submit(images.debian)
@@ -113,10 +128,13 @@ def _machines(
     image = images.target(debian.result())
     if not shutil.which("ssh"):
         apt.install(["openssh-client"], sandbox.id, "Reaching the target VM")
+    second: Future[Keys] | None = None
+    if with_trainer:
+        second = pool.submit(trainer.ensure, client, sandbox, addresses, progress, image=image)
     keys = target.ensure(client, sandbox, addresses, progress, image=image, authority=registry.authority.read_bytes())
     for push in pushes:
         push.result()
-    return keys
+    return Machines(keys, second.result() if second else None)
 
 
 def _push(registry: Registry, image: Future[str]) -> None:

@@ -44,7 +44,7 @@ GRANTS = "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', [])"
         ("resource.type in ['storage.googleapis.com/Object', 'storage.googleapis.com/Bucket']", True),
         (f"{GRANTS}.hasOnly(['roles/cloudsql.client', 'roles/cloudsql.viewer'])", True),
         (f"{GRANTS}.hasOnly(['roles/cloudsql.viewer'])", False),
-        ('api.getAttribute("storage.googleapis.com/objectListPrefix", "none") == "none"', True),
+        ('api.getAttribute("iam.googleapis.com/another", "none") == "none"', True),
         ('resource.name == "quote \\" and \\\\"', False),
     ],
 )
@@ -80,6 +80,10 @@ def test_empty_attributes_are_empty_strings() -> None:
         ("true true", "unexpected 'true'"),
         ("resource.matchTag('a', 'b')", "undeclared reference to 'resource.matchTag'"),
         ("&& true", "unexpected '&&'"),
+        (
+            "api.getAttribute('storage.googleapis.com/objectListPrefix', '') == ''",
+            "only in Credential Access Boundaries",
+        ),
         (" && ".join(["true"] * 14), "more than 12 logical operators"),
         ("(" * 60 + "true" + ")" * 60, "nested too deeply"),
     ],

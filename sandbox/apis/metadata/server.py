@@ -1,6 +1,7 @@
 """/computeMetadata/v1: who the caller is goes by its address.
 
-The target VM has the attached account (once it exists), this machine has the operator, anybody else none.
+The target VM has the attached account (once it exists), this machine has the operator, another machine the account that
+the management port has attached to it, anybody else none.
 https://cloud.google.com/compute/docs/metadata/predefined-metadata-keys
 """
 
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from sandbox.access import machines
 from sandbox.access.accounts import ACCOUNTS
 from sandbox.access.tokens import LIFETIME_SECONDS
 from sandbox.core.documents import Json
@@ -85,7 +87,7 @@ def _machine(call: Call) -> Machine:
         return Machine("target", settings.attached_account)
     if caller == settings.address or ipaddress.ip_address(caller).is_loopback:
         return Machine("control-node", settings.operator)
-    return Machine("unknown", None)
+    return Machine("unknown", machines.attached(call.world.store).get(caller))
 
 
 def _text(text: str) -> web.Response:

@@ -18,13 +18,11 @@ from sandbox.apis.storage.object_store import (
 )
 from sandbox.apis.storage.objects import resource
 from sandbox.apis.storage.soft_delete import is_asked_for, soft_deleted
-from sandbox.core.dispatch import require
 from sandbox.core.documents import Json
 from sandbox.core.errors import classic
 from sandbox.core.routing import Call, Route
 
 LIST_SIZE = 1000
-LIST_PREFIX = "storage.googleapis.com/objectListPrefix"
 # https://cloud.google.com/storage/docs/json_api/v1/objects/list#list-objects-and-prefixes-using-glob
 GLOB_TOKEN = re.compile(r"\*\*|\*|\?|\[!?\]?[^\]]*\]|\{[^{}]*\}|.", re.DOTALL)
 
@@ -40,7 +38,6 @@ class Entry:
 
 async def list_(call: Call) -> Json:
     """https://cloud.google.com/storage/docs/json_api/v1/objects/list."""
-    require(call, "storage.objects.list", {LIST_PREFIX: call.query.get("prefix", "")})
     bucket = find_bucket(call)["name"]
     if call.query.get("filter"):
         raise not_emulated("object contexts")
@@ -144,4 +141,4 @@ def _position(token: str | None) -> Entry:
         raise classic(400, "Invalid page token.", "invalid") from error
 
 
-ROUTES = [Route("GET", f"{BUCKET_PATH}/o", list_, API, "storage.objects.list", late=True)]
+ROUTES = [Route("GET", f"{BUCKET_PATH}/o", list_, API, "storage.objects.list")]

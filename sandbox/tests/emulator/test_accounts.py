@@ -285,3 +285,21 @@ def test_the_metadata_server_knows_the_caller_by_address(sandbox: Sandbox, opera
     assert (status, text, headers["Metadata-Flavor"]) == (200, PROJECT, "Google")
     refused = sandbox.metadata(email, sandbox.target_address, flavor=False)
     assert (refused[0], refused[2]["Metadata-Flavor"]) == (403, "Google")
+
+
+def test_another_machine_has_the_account_that_is_attached_to_it(sandbox: Sandbox, operator: Client) -> None:
+    machine = sandbox.address.rpartition(".")[0] + ".201"
+    account = operator.must("POST", "serviceAccounts", {"accountId": "attached-later"})["email"]
+    email = "/computeMetadata/v1/instance/service-accounts/default/email"
+
+    def attach(**body: str | None) -> int:
+        return requests.put(f"{sandbox.management}/machines", json=body, timeout=5).status_code
+
+    assert sandbox.metadata(email, machine)[0] == 404
+    assert attach(address=machine, account=account) == 200
+    assert sandbox.metadata(email, machine)[:2] == (200, account)
+    assert sandbox.metadata(email, sandbox.target_address)[1] != account
+    assert attach(address=machine, account=None) == 200
+    assert sandbox.metadata(email, machine)[0] == 404
+    assert attach(address="training", account=account) == 400
+    assert attach(address=machine, account="nobody") == 400

@@ -63,9 +63,10 @@ SQL, OBJECT, SECRET = "roles/cloudsql.admin", "roles/storage.objectUser", "roles
         ),
         (
             OBJECT,
-            'api.getAttribute("storage.googleapis.com/objectListPrefix", "").startsWith("ours/")',
+            # A listing is about the bucket, whatever its prefix.
+            'resource.name == "projects/_/buckets/conditions"',
             get("/storage/v1/b/conditions/o?prefix=ours/"),
-            get("/storage/v1/b/conditions/o"),
+            get("/storage/v1/b/conditions/o/ours%2Fa?alt=media"),
         ),
         (
             "roles/storage.admin",

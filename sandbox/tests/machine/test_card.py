@@ -45,8 +45,11 @@ def test_card_is_private_and_complete(sandbox: Sandbox, keys: ssh_keys.Keys) -> 
     assert "PRIVATE" not in sandbox.card.read_text()
 
 
-def test_without_a_vm_there_is_no_target(sandbox: Sandbox) -> None:
-    assert card.content(sandbox, Addresses(7), None)["target"] is None
+def test_without_a_machine_there_is_none_on_the_card(sandbox: Sandbox, keys: ssh_keys.Keys) -> None:
+    bare = card.content(sandbox, Addresses(7), None)
+    assert (bare["target"], bare["trainer"]) == (None, None)
+    assert card.content(sandbox, Addresses(7), keys)["trainer"] is None
+    assert card.content(sandbox, Addresses(7), keys, keys)["trainer"]["host"] == "172.30.7.11"
 
 
 def test_a_sandbox_that_is_not_up(tmp_path: Path) -> None:
