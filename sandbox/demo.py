@@ -1,32 +1,24 @@
-"""`demo`: from nothing to a logged training run, and the proof that the database and the bucket hold it."""
+"""`demo`: from nothing to training runs of a second machine, and the proof that database and bucket hold them."""
 
 import argparse
-import json
-import re
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import docker
 import requests
 
-from sandbox.machine import engine, evidence, files, processes
+from sandbox import plays
+from sandbox.machine import engine, evidence
 from sandbox.machine.errors import SandboxError
-from sandbox.machine.identity import LABEL, Sandbox, add_name, named
-from sandbox.machine.images import MLFLOW
-from sandbox.machine.progress import Progress, Step
+from sandbox.machine.identity import Sandbox, add_name, named
+from sandbox.machine.progress import Progress
 from sandbox.machine.up import Wishes, up
+from sandbox.training import TrainingMachine
 
 OPERATION_SECONDS = 0.6
 """Long enough to be seen, as Google's operations are."""
 
-_TASK = re.compile(r"(?:TASK|RUNNING HANDLER) \[(?P<name>.*)\] \*+")
-_PLAY = re.compile(r"PLAY \[(?P<name>.*)\] \*+")
-_RESULT = re.compile(r"(?P<status>changed|fatal|failed): \[")
-_RECAP = re.compile(r"^(?P<host>\S+)\s*: (?P<counts>ok=.*)")
 _MLFLOW_PORT = 5000
+_DIRECT = ("--extra-vars", "mlflow_artifact_mode=direct")
+_DIRECT_EXPERIMENT = "diabetes-progression-direct"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,48 +35,27 @@ def run(arguments: argparse.Namespace) -> int:
 
 def demo(sandbox: Sandbox, progress: Progress) -> None:
     """Everything, in order; the first thing that is not as it should be ends it with one line."""
-    card = up(sandbox, Wishes(operation_seconds=OPERATION_SECONDS), progress)
+    card = up(sandbox, Wishes(operation_seconds=OPERATION_SECONDS, trainer=True), progress)
     times = {"sandbox": progress.seconds}
-    times["site.yml"] = _site(sandbox, progress, "site.yml")
+    times["site.yml"] = plays.run(sandbox, progress, "site.yml", "site.yml")
     times["site.yml again"] = _site_again(sandbox, card, progress)
     client = engine.connect()
     if client is None:
         raise SandboxError("The Docker engine went away: repeat the command.")
-    url = f"http://{card['target']['host']}:{_MLFLOW_PORT}"
-    result = _train(client, sandbox, url, progress)
-    with progress.step("Read PostgreSQL and the bucket themselves") as step:
-        logged, stored = evidence.Counts.logged(result), evidence.stored(card, result["run_id"])
-        if logged != stored:
-            raise SandboxError(f"Logged were {logged}; PostgreSQL and the bucket hold {stored}.")
-        step.outcome = "equal to what was logged"
-    _summary(progress, url, result, stored, times | {"all": progress.seconds})
-
-
-def _site(sandbox: Sandbox, progress: Progress, title: str) -> float:
-    """Run site.yml; shows plays, what changed and what failed, and keeps all it said in a log."""
-    log = sandbox.private / "site.log"
-    said: list[str] = []
-    with progress.step(title) as step:
-        started = time.monotonic()
-        show = _Compact(progress, step)
-
-        def on_line(line: str) -> None:
-            said.append(line)
-            show(line)
-
-        command = [str(Path(sys.executable).parent / "ansible-playbook"), "site.yml"]
-        environment = {"SANDBOX_NAME": sandbox.name, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
-        code, _ = processes.stream(command, sandbox.id, env=environment, cwd=sandbox.checkout, on_line=on_line)
-        files.write(log, "\n".join(said) + "\n", mode=0o600)
-        if code:
-            raise SandboxError(f"ansible-playbook site.yml ended with {code}; all it said: {log}")
-        step.outcome = show.recap
-        return time.monotonic() - started
+    machine = TrainingMachine(client, sandbox, card)
+    machine.attach(None)
+    times["train.yml"] = plays.run(sandbox, progress, "train.yml", "playbooks/train.yml")
+    result, stored = machine.train(progress, "Training through the server, without a Google account")
+    machine.attach(machine.account)
+    plays.run(sandbox, progress, "site.yml and train.yml, direct", "site.yml", "playbooks/train.yml", *_DIRECT)
+    machine.train(progress, "Training straight to the bucket", _DIRECT_EXPERIMENT)
+    machine.is_refused(progress)
+    _summary(progress, card, result, stored, times | {"all": progress.seconds})
 
 
 def _site_again(sandbox: Sandbox, card: dict[str, Any], progress: Progress) -> float:
     before = _mutating(card)
-    seconds = _site(sandbox, progress, "site.yml again")
+    seconds = plays.run(sandbox, progress, "site.yml again", "site.yml")
     sent = _mutating(card) - before
     if sent or "changed=0" not in progress.outcomes["site.yml again"]:
         outcome = progress.outcomes["site.yml again"]
@@ -99,37 +70,10 @@ def _mutating(card: dict[str, Any]) -> int:
     return sum(1 for request in recorded if request["mutating"])
 
 
-def _train(client: docker.DockerClient, sandbox: Sandbox, url: str, progress: Progress) -> dict[str, Any]:
-    """Run the training program in a container beside the target, as a data scientist's machine would be."""
-    program = Path(__file__).with_name("training_run.py")
-    with progress.step("Training run") as step:
-        container = client.containers.create(
-            MLFLOW,
-            ["python", "/training_run.py", url],
-            labels={**sandbox.labels, f"{LABEL}.part": "temporary"},
-            network=sandbox.id,
-            user="65534:65534",
-            environment={"HOME": "/home/trainer", "TMPDIR": "/home/trainer", "GIT_PYTHON_REFRESH": "quiet"},
-            tmpfs={"/home/trainer": "mode=1777"},
-            volumes={str(program): {"bind": "/training_run.py", "mode": "ro"}},
-        )
-        try:
-            container.start()
-            status = container.wait()["StatusCode"]
-            printed = container.logs(stdout=True, stderr=False).decode().strip().splitlines()
-            if status or not printed:
-                last = container.logs(tail=1).decode(errors="replace").strip()
-                raise SandboxError(f"The training run ended with {status}: {last}")
-        finally:
-            container.remove(force=True, v=True)
-        result: dict[str, Any] = json.loads(printed[-1])
-        step.outcome = f"run {result['run_id']}, read back equal"
-        return result
-
-
 def _summary(
-    progress: Progress, url: str, result: dict[str, Any], stored: evidence.Counts, times: dict[str, float]
+    progress: Progress, card: dict[str, Any], result: dict[str, Any], stored: evidence.Counts, times: dict[str, float]
 ) -> None:
+    url = f"http://{card['target']['host']}:{_MLFLOW_PORT}"
     page = f"{url}/#/experiments/{result['experiment_id']}/runs/{result['run_id']}"
     lines = [
         "",
@@ -141,35 +85,3 @@ def _summary(
     ]
     for line in lines:
         progress.say(line)
-
-
-class _Compact:
-    """Shows of Ansible's output the plays, the tasks that changed something, failures in full, and the recap."""
-
-    def __init__(self, progress: Progress, step: Step) -> None:
-        self._say: Callable[[str], None] = progress.say
-        self._step = step
-        self._task = self._shown = ""
-        self._in_failure = False
-        self.recap = ""
-
-    def __call__(self, line: str) -> None:
-        if play := _PLAY.match(line):
-            self._say(f"{'':>8}  play {play['name']}")
-        elif task := _TASK.match(line):
-            self._task = self._step.doing = task["name"]
-            self._in_failure = False
-        elif result := _RESULT.match(line):
-            self._in_failure = result["status"] != "changed"
-            if self._in_failure:
-                self._say(f"{'':>10}{line}")
-            elif self._task != self._shown:  # a task with many items is one line
-                self._say(f"{'':>10}changed  {self._task}")
-                self._shown = self._task
-        elif recap := _RECAP.match(line):
-            self._in_failure = False
-            self.recap = "; ".join(
-                filter(None, [self.recap, f"{recap['host']} {' '.join(recap['counts'].split()[:2])}"])
-            )
-        elif self._in_failure or line.startswith(("[WARNING]", "[ERROR]", "ERROR")):
-            self._say(f"{'':>10}{line}")

@@ -141,8 +141,8 @@ class IamMember(Resource):
             raise RefusedError(f"{what}: its title or its expression is empty: give both")
         if _LIST_PREFIX in grant.condition.expression:
             raise RefusedError(
-                f"{what}: Google supports {_LIST_PREFIX} in Credential Access Boundaries only, and Cloud Storage fails with it "
-                "in a binding: a listing is about the bucket, so compare resource.name with the bucket's"
+                f"{what}: Google supports {_LIST_PREFIX} in Credential Access Boundaries only, and Cloud Storage fails "
+                "with it in a binding: a listing is about the bucket, so compare resource.name with the bucket's"
             )
         if grant.role in policies.BASIC_ROLES:
             raise RefusedError(f"{what}: Google takes no condition on a basic role: choose a predefined or custom role")

@@ -25,7 +25,7 @@ ATTACHED_ACCOUNT = f"mlflow-server@{PROJECT}.iam.gserviceaccount.com"
 
 _ROLE = "emulator"
 _START_SECONDS = 60
-_NOT_ITS_CODE = {"machine", "tests", "cli.py", "demo.py", "training_run.py"}
+_NOT_ITS_CODE = {"machine", "tests", "cli.py", "demo.py", "plays.py", "training.py"}
 
 
 def ensure(

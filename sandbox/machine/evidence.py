@@ -33,11 +33,6 @@ class Counts:
     artifact_files: int
     artifact_bytes: int
 
-    @classmethod
-    def logged(cls, result: dict[str, Any]) -> "Counts":
-        """As the training program counted."""
-        return cls(**{name: result[name] for name in cls.__dataclass_fields__})
-
     def __str__(self) -> str:
         return (
             f"{self.runs} run, {self.params} parameters, {self.metrics} metric values, "
@@ -50,6 +45,20 @@ def stored(card: dict[str, Any], run_id: str) -> Counts:
     rows = _database_counts(Path(card["state_dir"]), run_id)
     sizes = list(_object_sizes(card, run_id))
     return Counts(*rows, artifact_files=len(sizes), artifact_bytes=sum(sizes))
+
+
+def listed(server: str, run_id: str, path: str = "") -> tuple[int, int]:
+    """How many artifacts of a run MLflow lists, and their bytes."""
+    with requests.Session() as session:
+        session.trust_env = False
+        query = {"run_id": run_id, "path": path}
+        reply = session.get(f"{server}/api/2.0/mlflow/artifacts/list", params=query, timeout=30)
+        reply.raise_for_status()
+    files = size = 0
+    for one in reply.json().get("files", []):
+        found = listed(server, run_id, one["path"]) if one["is_dir"] else (1, int(one["file_size"]))
+        files, size = files + found[0], size + found[1]
+    return files, size
 
 
 def _database_counts(state: Path, run_id: str) -> tuple[int, int, int]:
@@ -77,7 +86,7 @@ def _connect(socket: Path, database: str) -> psycopg.Connection[Any]:
 def _object_sizes(card: dict[str, Any], run_id: str) -> Iterator[int]:
     with requests.Session() as session:
         session.trust_env = False
-        session.headers["Authorization"] = f"Bearer {_token(Path(card['operator']['key_file']))}"
+        session.headers["Authorization"] = f"Bearer {token(Path(card['operator']['key_file']))}"
         root = card["endpoints"]["storage"]
         for bucket in _items(session, f"{root}b", {"project": card["project"]}):
             for item in _items(session, f"{root}b/{quote(bucket['name'], safe='')}/o", {}):
@@ -96,7 +105,7 @@ def _items(session: requests.Session, url: str, query: dict[str, str]) -> Iterat
         yield from page.get("items", [])
 
 
-def _token(key_file: Path) -> str:
+def token(key_file: Path) -> str:
     """A token of the operator, and nothing else of google-auth, which would ask Google about the account."""
     information = json.loads(key_file.read_text())
     credentials = service_account.Credentials.from_service_account_info(information, scopes=[_SCOPE])

@@ -54,6 +54,14 @@ def test_lock_names_no_index(lock: Path) -> None:
     assert ADDRESS.search(lock.read_text()) is None
 
 
+def test_the_trainers_lock_is_the_same_for_every_python() -> None:
+    """pip judges markers by the Python that it runs on: the control node's, not the training machine's."""
+    lock = (ROOT / "roles" / "trainer" / "files" / "requirements.txt").read_text()
+    assert "==" in lock
+    assert re.findall(r"^.*python_(?:full_)?version.*$", lock, re.MULTILINE) == []
+    assert re.search(r"^pip==", lock, re.MULTILINE), "which installs the others"
+
+
 def test_what_installs_from_a_lock_resolves_nothing() -> None:
     """Newer releases than the lock's would be found for what another package wants with an extra (pip up to 23.2)."""
     files = [path for path in tracked() if (ROOT / path).is_file() and path.parts[0] != "tests"]
@@ -100,6 +108,7 @@ def test_mlflows_client_in_the_tests_is_of_the_version_that_is_installed() -> No
         "roles/tracking_server/defaults/main.yml": r"^tracking_server_mlflow_image: .*:v(\S+)$",
         "sandbox/machine/images/mlflow/requirements.in": r"^mlflow==(\S+)$",
         "requirements/dev.txt": r"^mlflow-skinny==(\S+)",
+        "roles/trainer/files/requirements.in": r"^mlflow-skinny==(\S+)$",
     }
     versions = {re.findall(pattern, (ROOT / path).read_text(), re.MULTILINE)[0] for path, pattern in pinned.items()}
     assert len(versions) == 1, versions

@@ -382,12 +382,16 @@ def test_what_google_refuses_has_a_way_out(options: dict[str, Any], said: str, w
     assert way_out in resource.explain(caught.value)
 
 
+LISTS_OURS = 'api.getAttribute("storage.googleapis.com/objectListPrefix", "").startsWith("ours/")'
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [
         ({"condition": {"title": " ", "expression": "true"}}, "is empty"),
         ({"condition": {"title": "t", "expression": "\n"}}, "is empty"),
         ({"condition": CONDITION, "role": "roles/owner"}, "basic role"),
+        ({"condition": {"title": "t", "expression": LISTS_OURS}}, "compare resource.name with the bucket's"),
         ({"condition": CONDITION, "wait_for_permissions": ["a.b.c"]}, "depends on the request"),
         ({"member": "user:a@x.org", "wait_for_permissions": ["a.b.c"]}, "only a service account"),
         ({"wait_for_permissions": ["a.b.c"], "wait_timeout": 0}, "below 1 second"),

@@ -4,6 +4,7 @@
 store is opened at the end because that creates experiment 0; left to the server's workers, they race for it.
 """
 
+import os
 import sys
 
 import connection
@@ -21,7 +22,7 @@ def main() -> int:
         utils._upgrade_db(engine)
     else:
         utils._initialize_tables(engine)
-    SqlAlchemyStore(URI, "mlflow-artifacts:/")
+    SqlAlchemyStore(URI, os.environ["_MLFLOW_SERVER_ARTIFACT_ROOT"])
     print("schema revision", utils._get_schema_version(engine))
     return 0
 
