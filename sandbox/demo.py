@@ -47,7 +47,7 @@ def demo(sandbox: Sandbox, progress: Progress) -> None:
     times["train.yml"] = plays.run(sandbox, progress, "train.yml", "playbooks/train.yml")
     result, stored = machine.train(progress, "Training through the server, without a Google account")
     machine.attach(machine.account)
-    plays.run(sandbox, progress, "site.yml and train.yml, direct", "site.yml", "playbooks/train.yml", *_DIRECT)
+    plays.run(sandbox, progress, "site.yml and train.yml direct", "site.yml", "playbooks/train.yml", *_DIRECT)
     machine.train(progress, "Training straight to the bucket", _DIRECT_EXPERIMENT)
     machine.is_refused(progress)
     _summary(progress, card, result, stored, times | {"all": progress.seconds})

@@ -1,4 +1,4 @@
-"""A second machine, where nobody is root, trains through the server and straight to the bucket, and is refused the rest.
+"""A second machine, where nobody is root, trains through the server and straight to the bucket; the rest is refused.
 
 In order, each test on what the last one left; after test_iam_login.py, so the server has no password either.
 """
@@ -119,6 +119,36 @@ def test_what_somebody_has_broken_is_put_right_and_what_they_made_stays(operator
     assert trainer.check_output("ls -d mlflow/environment/lib/*/site-packages/cloudpickle")
     assert trainer.file("/home/debian/mlflow/activate").contains("MLFLOW_TRACKING_URI")
     assert trainer.check_output("tail -n 1 mlflow/example.py") == "# mine"
+
+
+@pytest.mark.parametrize(
+    ("playbook", "setting", "line"),
+    [
+        (TRAIN, "trainer_python=python2.7", "python2.7 does not run on training-machine:"),
+        (TRAIN, f"trainer_requirements={LOCK.parents[2]}/tracking_server/files/image/requirements.txt", "locks no pip"),
+        (TRAIN, "trainer_credentials={}", "trainer_credentials: it is of type 'none', not the key of a service"),
+        ("site.yml", "mlflow_artifact_mode=Direct", "is Direct, and artifacts go to the bucket proxied or direct."),
+    ],
+)
+def test_what_cannot_work_is_refused_and_nothing_changes(
+    operator: Any, card: dict[str, Any], playbook: str, setting: str, line: str
+) -> None:
+    before = writes(card)
+    returncode, output = operator.plays(playbook, "--extra-vars", setting)
+    assert returncode != 0
+    assert line in output
+    assert "Nothing was changed." in output
+    assert not re.search(r"changed=[1-9]", output)
+    assert writes(card) == before
+
+
+def test_a_server_that_does_not_answer_is_named(operator: Any) -> None:
+    returncode, output = operator.plays(TRAIN, "--check", "--extra-vars", "trainer_tracking_uri=http://127.0.0.1:5999")
+    assert returncode == 0, output
+    returncode, output = operator.plays(TRAIN, "--extra-vars", "trainer_tracking_uri=http://127.0.0.1:5999")
+    assert returncode != 0
+    assert "training-machine does not reach MLflow at http://127.0.0.1:5999 (trainer_tracking_uri)" in output
+    assert operator.plays(TRAIN)[0] == 0
 
 
 def test_through_the_server_it_needs_no_google_account(machine: TrainingMachine, trainer: Host) -> None:
