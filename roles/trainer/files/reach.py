@@ -34,9 +34,10 @@ def list_bucket(location: str) -> str:
         blobs = storage.Client().list_blobs(parts.netloc, prefix=parts.path.lstrip("/"), max_results=1, timeout=20)
         next(iter(blobs), None)
     except (api.GoogleAPIError, auth.GoogleAuthError, OSError) as error:
+        said = str(error.args[0] if len(error.args) > 1 else error)
         return (
             f"cannot list {location} (attach mlflow_trainer_account to it, or give its key as trainer_credentials; "
-            f"site.yml grants the role): {' '.join(str(error).split())}"
+            f"site.yml grants the role): {' '.join(said.split())}"
         )
     return ""
 
