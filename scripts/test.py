@@ -94,6 +94,7 @@ STAGES = (
     molecule_stage("repair"),
     pytest_stage("faults", "tests/faults"),
     molecule_stage("secrets"),
+    molecule_stage("lifecycle"),
     molecule_stage("iam_login"),
     molecule_stage("keys"),
     pytest_stage("bootstrap", "tests/bootstrap"),

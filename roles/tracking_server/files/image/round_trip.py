@@ -41,7 +41,7 @@ def main() -> int:
         gc.main(
             [
                 "--backend-store-uri",
-                "postgresql+psycopg2://",
+                os.environ["_MLFLOW_SERVER_FILE_STORE"],
                 "--run-ids",
                 run_id,
                 "--artifacts-destination",
