@@ -1,6 +1,5 @@
 """Training jobs of this scenario: they log through the server, and count what it shows of all runs."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -75,7 +74,9 @@ def cloud(card: dict[str, Any]) -> Cloud:
 
 @pytest.fixture(scope="session")
 def jobs(card: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
+    url = f"http://{card['target']['host']}:5000"
     with pytest.MonkeyPatch.context() as patch:
-        # The machine is reached directly, and a refused call is to be seen at once.
-        patch.setattr(os, "environ", os.environ | {"NO_PROXY": "*", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"})
-        yield Jobs(f"http://{card['target']['host']}:5000", tmp_path_factory.mktemp("artifacts"))
+        patch.setenv("MLFLOW_TRACKING_URI", url)  # for artifacts, whatever the client's own address is
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        patch.setenv("NO_PROXY", "*")
+        yield Jobs(url, tmp_path_factory.mktemp("artifacts"))
