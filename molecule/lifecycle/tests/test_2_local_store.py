@@ -9,6 +9,8 @@ from testinfra.host import Host
 PLAYBOOK = "playbooks/local_store.yml"
 RUNNING = "docker ps --all --filter label=com.docker.compose.project=mlflow --format '{{.Names}}' | sort"
 BOTH = ["mlflow-cloud-sql-proxy-1", "mlflow-mlflow-1"]
+DATABASE, RUN_FILES = "/opt/mlflow/store/mlflow.db", "/opt/mlflow/store/mlruns"
+COUNT = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM runs').fetchone())"
 PASSFILE = "/opt/mlflow/secrets/pg/passfile"
 FILES = "find /opt/mlflow -type f -not -path '*/spool/*' -exec sha256sum {} + | sort"
 STOPPED_AT_NOTHING = r"localhost : ok=\d+ changed=0 .*mlflow-vm : ok=\d+ changed=0 "
@@ -71,7 +73,7 @@ def test_a_check_tells_what_is_kept_and_writes_nothing(change: Change, machine: 
 
 def test_to_sqlite_leaves_cloud_sql_alone(change: Change, jobs: Any, host: Host) -> None:
     said, asked = change.to("sqlite")
-    assert "to SQLite (/opt/mlflow/store/mlflow.db)" in said
+    assert f"to SQLite ({DATABASE})" in said
     assert asked == set()
     assert host.check_output(RUNNING).split() == ["mlflow-mlflow-1"]
     assert not host.file(PASSFILE).exists
@@ -91,16 +93,16 @@ def test_to_mlflows_files(change: Change, jobs: Any) -> None:
 
 def test_forth_again_all_of_it_is_there(change: Change, jobs: Any, host: Host) -> None:
     said, _ = change.to("cloud_sql")
-    assert "from MLflow's files (/opt/mlflow/store/mlruns) to Cloud SQL" in said
+    assert f"from MLflow's files ({RUN_FILES}) to Cloud SQL" in said
     assert host.check_output(RUNNING).split() == BOTH
     assert jobs.counts() == change.in_cloud_sql
     change.and_nothing_more("cloud_sql")
 
 
-def test_the_local_store_still_has_its_run(change: Change, jobs: Any) -> None:
-    change.to("sqlite")
-    assert jobs.counts() == jobs.ONE_RUN
-    change.to("cloud_sql")
+def test_the_local_stores_still_have_their_runs(host: Host) -> None:
+    """Read past MLflow, which is on Cloud SQL now."""
+    assert host.check_output("python3 -c %s %s", COUNT, DATABASE) == "1"
+    assert host.check_output("find %s -mindepth 2 -name meta.yaml | wc -l", f"{RUN_FILES}/0") == "1"
 
 
 def test_only_stores_that_there_are(change: Change, machine: Any) -> None:
