@@ -155,6 +155,7 @@ def test_a_full_disk(stage: Any, card: dict[str, Any]) -> None:
         assert http.put(upload, data=bytes(8_000_000), timeout=60).ok
         stage.host.check_output("docker stop mlflow-mlflow-1")
     stage.host.check_output("docker start mlflow-mlflow-1")
+    stage.waits_for(lambda: http.get(f"{server}/version", timeout=5).ok)
     assert http.delete(upload, timeout=30).ok
 
 
