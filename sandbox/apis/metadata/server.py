@@ -85,9 +85,11 @@ def _machine(call: Call) -> Machine:
     settings, caller = call.world.settings, call.request.remote or ""
     if caller == settings.target_address:
         return Machine("target", settings.attached_account)
+    if attached := machines.attached(call.world.store).get(caller):
+        return Machine("attached", attached)
     if caller == settings.address or ipaddress.ip_address(caller).is_loopback:
         return Machine("control-node", settings.operator)
-    return Machine("unknown", machines.attached(call.world.store).get(caller))
+    return Machine("unknown", None)
 
 
 def _text(text: str) -> web.Response:
