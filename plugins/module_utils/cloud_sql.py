@@ -31,8 +31,8 @@ INSTANCES = "instances"
 _UNSAID = "no reason given"
 # Seconds. A creation takes 5 to 15 minutes, with a shared core up to 25 (terraform-google-sql-db, pull request 425),
 # and whatever carries data along may take as long.
-_TIMEOUT = 1200.0
-_TIMEOUTS = dict.fromkeys(("CREATE", "CLONE", "BACKUP_VOLUME", "RESTORE_VOLUME", "MAJOR_VERSION_UPGRADE"), 2700.0)
+_TIMEOUT, LONG = 1200.0, 2700.0
+_TIMEOUTS = dict.fromkeys(("CREATE", "CLONE", "BACKUP_VOLUME", "RESTORE_VOLUME", "MAJOR_VERSION_UPGRADE"), LONG)
 
 
 def project_path(google: Google) -> str:

@@ -58,6 +58,9 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "iam.serviceAccountKeys.list",
     ),
     "roles/cloudsql.admin": (
+        "cloudsql.backupRuns.create",
+        "cloudsql.backupRuns.delete",
+        "cloudsql.backupRuns.list",
         "cloudsql.databases.create",
         "cloudsql.databases.delete",
         "cloudsql.databases.get",
@@ -160,6 +163,12 @@ STEPS: Mapping[str, Steps] = {
         ("cloudsql.instances.create",),
         ("cloudsql.instances.update",),
         ("cloudsql.instances.delete",),
+    ),
+    "sql_backup": Steps(
+        ("cloudsql.backupRuns.list",),
+        ("cloudsql.backupRuns.create", _POLL),
+        (),
+        ("cloudsql.backupRuns.delete", _POLL),
     ),
     "sql_database": Steps(
         ("cloudsql.databases.get",),

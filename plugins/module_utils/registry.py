@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_backup import SqlBackup
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_database import SqlDatabase
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_instance import SqlInstance
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.cloud_sql_user import SqlUser
@@ -28,6 +29,7 @@ RESOURCES: dict[str, type[Resource]] = {
         SecretIamMember,
         ServiceAccount,
         ServiceAccountKey,
+        SqlBackup,
         SqlDatabase,
         SqlInstance,
         SqlUser,

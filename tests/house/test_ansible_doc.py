@@ -13,6 +13,9 @@ import yaml
 from tests.house.checkout import ROOT
 from tests.house.modules import MODULES, argument_spec
 
+READING = {"sql_backup_info", "sql_instance_info"}
+# A backup is made at each run.
+PARTLY = {"sql_backup"}
 ATTRIBUTES = {"action_group", "check_mode", "diff_mode", "idempotent"}
 PREFIX = "mlflow_ops.gcp."
 
@@ -48,7 +51,8 @@ def test_what_it_supports_is_said(shown: dict[str, Any], module: str) -> None:
         name for name, about in attributes.items() if not about.get("description") or not about.get("support")
     ] == []
     assert attributes["check_mode"]["support"] == "full"
-    assert attributes["diff_mode"]["support"] == ("none" if module == "sql_instance_info" else "full")
+    assert attributes["diff_mode"]["support"] == ("none" if module in READING else "full")
+    assert attributes["idempotent"]["support"] == ("partial" if module in PARTLY else "full")
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -9,7 +9,7 @@ import yaml
 from tests.house.checkout import ROOT, load
 from tests.house.modules import MODULES, argument_spec
 
-READING = {"plan", "sql_instance_info"}
+READING = {"plan", "sql_backup_info", "sql_instance_info"}
 COMMON = {
     "project",
     "credentials_file",

@@ -12,6 +12,9 @@ SECTION = "## What the operator's account needs"
 PERMISSION = re.compile(r"\b(?:serviceusage|iam|resourcemanager|cloudsql|secretmanager|storage)\.[a-z]\w+\.\w+")
 # What only other playbooks, modules or options use.
 NOT_BY_SITE = {
+    "cloudsql.backupRuns.create",
+    "cloudsql.backupRuns.delete",
+    "cloudsql.backupRuns.list",
     "cloudsql.databases.delete",
     "cloudsql.instances.delete",
     "cloudsql.users.delete",

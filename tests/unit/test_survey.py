@@ -188,6 +188,7 @@ def test_every_resource_is_registered_under_its_modules_name() -> None:
         "secret_iam_member",
         "service_account",
         "service_account_key",
+        "sql_backup",
         "sql_database",
         "sql_instance",
         "sql_user",
