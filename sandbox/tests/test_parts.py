@@ -94,6 +94,8 @@ def test_no_such_tier(name: str) -> None:
         ({"databaseFlags": [{"name": "work_mem", "value": "4096"}]}, False),
         ({"backupConfiguration": {"enabled": True, "pointInTimeRecoveryEnabled": True}}, True),
         ({"backupConfiguration": {"enabled": True}}, False),
+        ({"ipConfiguration": {"privateNetwork": "projects/p/global/networks/n"}}, True),
+        ({"ipConfiguration": {"authorizedNetworks": [{"value": "0.0.0.0/0"}]}}, False),
         ({"dataDiskSizeGb": "20", "userLabels": {"a": "b"}, "deletionProtectionEnabled": True}, False),
     ],
 )

@@ -268,7 +268,8 @@ def check_change(before: Json, after: Json) -> None:
 def needs_restart(before: Json, after: Json) -> bool:
     """Whether the change restarts PostgreSQL: tier, edition, zone, point-in-time recovery on, flags that say so.
 
-    And the length of the queries that Query Insights keeps, as the discovery document says.
+    And the length of the queries that Query Insights keeps, as the discovery document says, and a private network:
+    https://cloud.google.com/sql/docs/postgres/configure-private-ip (an existing instance).
     """
 
     def point_in_time(settings: Json) -> bool:
@@ -277,6 +278,8 @@ def needs_restart(before: Json, after: Json) -> bool:
     if any(before.get(name) != after.get(name) for name in ("tier", "edition", "locationPreference")):
         return True
     if point_in_time(after) and not point_in_time(before):
+        return True
+    if before["ipConfiguration"].get("privateNetwork") != after["ipConfiguration"].get("privateNetwork"):
         return True
     length = [(settings.get("insightsConfig") or {}).get("queryStringLength", 1024) for settings in (before, after)]
     if length[0] != length[1]:
