@@ -14,9 +14,14 @@ _SECONDS = 180
 
 def provision(inventory: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """provision.yml with an inventory."""
+    return run(PROVISION, inventory, *options, **environment)
+
+
+def run(playbook: str, inventory: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A playbook with an inventory."""
     known = {name: value for name, value in os.environ.items() if not name.startswith(("GOOGLE_", "CLOUDSDK_"))}
     settings = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **environment}
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), PROVISION, *options]
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), playbook, *options]
     return subprocess.run(
         command, cwd=ROOT, env=known | settings, text=True, capture_output=True, check=False, timeout=_SECONDS
     )

@@ -137,7 +137,7 @@ def test_who_may_not_delete_an_instance_does_not_take_its_protection_off(fresh: 
     fresh.run("sql_instance", **{**Bench.INSTANCE, "deletion_protection_enabled": True})
     set_roles(fresh, "roles/cloudsql.editor", "roles/browser")
     tasks = yaml.safe_load((ROOT / "roles/backend_store/tasks/check_remove.yml").read_text())
-    (resource,) = tasks[1]["mlflow_ops.gcp.plan"]["resources"]
+    (resource,) = tasks[0]["mlflow_ops.gcp.plan"]["resources"]
     resource["params"]["name"] = Bench.INSTANCE["name"]
     with fresh.without_writes():
         message = fresh.fail("plan", resources=[resource])
