@@ -10,6 +10,7 @@ VARIABLES = {
     "service_account.account_id": "mlflow_server_account",
     "sql_database.name": "mlflow_database",
     "sql_instance.allow_restart": "backend_store_allow_restart",
+    "sql_instance.ip_configuration.private_network": "mlflow_private_network",
     "sql_instance.name": "mlflow_instance",
     "sql_instance.region": "gcp_region",
     "sql_instance.tier": "mlflow_tier",

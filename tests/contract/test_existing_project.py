@@ -78,7 +78,9 @@ class Team:
     def provisions(self, *options: str, **variables: Any) -> tuple[int, str, list[str]]:
         """Exit code, output on one line, and what was written."""
         given = self.folder / "variables.json"
-        given.write_text(json.dumps({"gcp_project": PROJECT, "gcp_connection": self.connection, **variables}))
+        # As the example says of an instance that is there already.
+        known = {"gcp_project": PROJECT, "gcp_connection": self.connection, "backend_store_settings": {}}
+        given.write_text(json.dumps(known | variables))
         with self.bench.recorded() as seen:
             done = playbooks.provision(self.folder / "inventory", f"-e@{given}", *options)
         return done.returncode, re.sub(r"\s+", " ", done.stdout + done.stderr), writes(seen)

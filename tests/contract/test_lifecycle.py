@@ -12,6 +12,7 @@ from tests.contract.bench import PROJECT, Bench, writes
 from tests.house.checkout import ROOT
 
 NEW_INSTANCE = ROOT / "roles" / "backend_store" / "vars" / "main.yml"
+INVENTORIES = ROOT / "inventories"
 EMAIL = f"mlflow-server@{PROJECT}.iam.gserviceaccount.com"
 MEMBER = f"serviceAccount:{EMAIL}"
 OPERATOR = f"serviceAccount:operator@{PROJECT}.iam.gserviceaccount.com"
@@ -189,6 +190,40 @@ def test_what_the_role_gives_a_new_instance_is_no_difference_afterwards(furnishe
             assert furnished.run("sql_instance", **managed, **held)["changes"] == []
     furnished.run("sql_instance", name="of-the-role", deletion_protection_enabled=False)
     furnished.run("sql_instance", name="of-the-role", state="absent", confirm_delete="of-the-role", final_backup=False)
+
+
+@pytest.mark.parametrize("inventory", ["example", "sandbox"])
+def test_what_an_inventory_names_is_set_back(furnished: Bench, inventory: str) -> None:
+    """Whatever somebody changes of it; safe changes all of them, so nothing restarts."""
+    variables = yaml.safe_load((INVENTORIES / inventory / "group_vars" / "all" / "mlflow.yml").read_text())
+    settings: dict[str, Any] = variables["backend_store_settings"]
+    new = yaml.safe_load(NEW_INSTANCE.read_text())["backend_store__new_instance"]
+    managed = {"name": "tampered", "region": "europe-west3", "tier": "db-f1-micro", "on_create": new, **settings}
+    furnished.run("sql_instance", **managed)
+    anybody = {"authorizedNetworks": [{"name": "anybody", "value": "0.0.0.0/0"}]}
+    behind: dict[str, Any] = {"storageAutoResize": False, "backupConfiguration": {"enabled": False}}
+    behind |= {"ipConfiguration": anybody, "connectorEnforcement": "NOT_REQUIRED", "deletionProtectionEnabled": False}
+    if inventory == "sandbox":
+        behind |= {"userLabels": {"app": "theirs"}, "databaseFlags": []}
+    google = furnished.google()
+    operation = google.write("PATCH", "sql", f"{P[1:]}/instances/tampered", {"settings": behind})
+    while google.get("sql", f"{P[1:]}/operations/{operation['name']}")["status"] != "DONE":
+        pass
+    healed = furnished.run("sql_instance", **managed)
+    fields = {one["field"]: one["blast_radius"] for one in healed["changes"]}
+    assert fields == dict.fromkeys(options_of(settings), "safe")
+    with furnished.without_writes():
+        assert not furnished.run("sql_instance", **managed)["changed"]
+    furnished.run("sql_instance", name="tampered", deletion_protection_enabled=False)
+    furnished.run("sql_instance", name="tampered", state="absent", confirm_delete="tampered", final_backup=False)
+
+
+def options_of(settings: dict[str, Any]) -> list[str]:
+    """Every option that is set, with dots for those inside others."""
+    found: list[str] = []
+    for name, value in settings.items():
+        found += [f"{name}.{inner}" for inner in value] if isinstance(value, dict) else [name]
+    return found
 
 
 def test_one_plan_for_many_instances(furnished: Bench) -> None:

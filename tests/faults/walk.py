@@ -18,6 +18,7 @@ ACCOUNT = f"mlflow-server%40{PROJECT}.iam.gserviceaccount.com"
 SECRET = f"{P}/secrets/mlflow-db-password"
 BUCKET = "/storage/v1/b/df_traffic_cyclist1"
 OPERATIONS = f"{P}/operations"
+FLAGS = "GET /v1/flags"
 SERVICE_OPERATION = "/v1/operations/ID"
 SQL_OPERATION = f"{OPERATIONS}/ID"
 TOKEN = "/token"
@@ -77,7 +78,7 @@ STEPS: dict[str, list[str]] = {
         ]
         for name in SERVICES
     },
-    "plan again": [*_READS, f"POST {P}:testIamPermissions"],
+    "plan again": [*_READS, FLAGS, f"POST {P}:testIamPermissions"],
     **{f"service {name} again": [f"GET {_service(name)}"] for name in SERVICES},
     "service_account": [
         f"GET {P}/serviceAccounts/{ACCOUNT}",
@@ -88,6 +89,7 @@ STEPS: dict[str, list[str]] = {
     "project_iam_member": [f"POST {P}:getIamPolicy", f"POST {P}:setIamPolicy", f"POST {P}:getIamPolicy"],
     "sql_instance": [
         f"GET {INSTANCE}",
+        FLAGS,
         f"GET {OPERATIONS}",
         f"POST {P}/instances",
         f"GET {SQL_OPERATION}",
