@@ -366,7 +366,8 @@ def run(bench: Bench, case: Case, folder: Path) -> Outcome:
     shutil.copy(EXAMPLE, group / "mlflow.yml")
     with case.prepare(bench) as prepared:
         connection = {**bench.common, "project": "{{ gcp_project }}", "credentials_contents": json.dumps(bench.key)}
-        given = {"gcp_project": PROJECT, "gcp_connection": connection, **case.given, **prepared}
+        given = {"gcp_project": PROJECT, "gcp_connection": connection, "backend_store_settings": SETTINGS}
+        given |= {**case.given, **prepared}
         (group / "of_the_case.yml").write_text(yaml.safe_dump(given))
         before = len(bench.requests())
         done = playbooks.provision(folder, **case.environment)
@@ -377,7 +378,7 @@ def run(bench: Bench, case: Case, folder: Path) -> Outcome:
 def provision(bench: Bench, folder: Path) -> None:
     """The project as the playbook makes it, with a disk that Google does not grow."""
     bench.reset()
-    case = Case("provisioned", {"backend_store_settings": SETTINGS}, ("", "", ""), code=0)
+    case = Case("provisioned", {}, ("", "", ""), code=0)
     outcome = run(bench, case, folder)
     assert outcome.code == 0, outcome.output
 
