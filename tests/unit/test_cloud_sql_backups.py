@@ -90,7 +90,7 @@ def test_what_is_not_the_wanted_one_does_not_count(other: dict[str, Any]) -> Non
 
 def test_somebody_elses_operation_is_waited_for_first() -> None:
     busy = ok({"items": [{"name": "op-9", "status": "RUNNING", "operationType": "BACKUP_VOLUME", "user": "eve@x"}]})
-    answers = {LIST: [runs(run(1, status="RUNNING")), runs(run(1)), runs(run(2), run(1))], MAKE: DONE}
+    answers: dict[str, Any] = {LIST: [runs(run(1, status="RUNNING")), runs(run(1)), runs(run(2), run(1))], MAKE: DONE}
     ended = ok({"name": "op-9", "status": "DONE"})
     made = cloud({**answers, OPERATIONS: [busy, ok()], f"{OPERATIONS}/op-9": ended})
     assert converge(backup(), made.google).observed.body == run(2)
@@ -121,7 +121,7 @@ def test_without_its_instance_there_is_nothing_to_back_up() -> None:
 
 @pytest.mark.parametrize("confirm", ["2", "1", None])
 def test_a_backup_is_deleted_when_its_id_is_given_twice(confirm: str | None) -> None:
-    answers = {LIST: [runs(run(2), run(1)), runs(run(1))], OPERATIONS: ok(), f"DELETE {RUNS}/2": DONE}
+    answers: dict[str, Any] = {LIST: [runs(run(2), run(1)), runs(run(1))], OPERATIONS: ok(), f"DELETE {RUNS}/2": DONE}
     made = cloud(answers)
     outcome = converge(backup(state="absent", id="2", confirm_delete=confirm), made.google)
     assert outcome.changed is (confirm == "2")

@@ -18,7 +18,8 @@ print(cursor.fetchone()[0], *pools)"""
 
 
 def limits(host: Host) -> str:
-    return host.check_output("docker exec mlflow-mlflow-1 python3 -c %s", SHOWN)
+    shown: str = host.check_output("docker exec mlflow-mlflow-1 python3 -c %s", SHOWN)
+    return shown
 
 
 def test_it_shows_what_it_does_and_costs_and_asks_first(operator: Any, host: Host) -> None:
