@@ -21,7 +21,7 @@ _COMMANDS = {
     "up": ("sandbox.machine.up", "Bring everything to running: Docker, images, registry, emulator, target VM."),
     "down": ("sandbox.machine.down", "Remove a sandbox; images and caches stay."),
     "env": ("sandbox.machine.environment", "Print export lines that point Google's clients at the running sandbox."),
-    "demo": ("sandbox.demo", "From nothing to a logged training run, and the proof of it."),
+    "demo": ("sandbox.demo", "From nothing to training runs of a second machine, and the proof of them."),
     "permissions": ("sandbox.permissions", "Print which permission each emulated method asks for, and the source."),
     "serve": ("sandbox.serve", "Run the emulator alone, in the foreground."),
 }
