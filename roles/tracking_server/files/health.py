@@ -296,14 +296,14 @@ class Look:
             fix = "systemctl start docker, or run site.yml"
             self.seen["machine"] = Seen(False, evidence, fix, by_itself=True)
             return False
-        version, _, docker_data = asked.stdout.strip().partition(" ")
+        version, docker_data = asked.stdout.rstrip("\n").split(" ", 1)
         disks = [free_space(path) for path in (DEPLOYED["spool"], docker_data)]
         full = [line for free, line in disks if free < LEAST_FREE]
         if full:
             fix = f"free some space or enlarge that disk: {LEAST_FREE} MB are the least"
             self.seen["machine"] = Seen(False, f"the disk is full: {'; '.join(full)}", fix, by_itself=True)
         else:
-            self.seen["machine"] = Seen(True, f"Docker {version}; {'; '.join(line for _, line in disks)}")
+            self.seen["machine"] = Seen(True, f"Docker {version}; {'; '.join(line for free, line in disks)}")
         return True
 
     def find_containers(self) -> None:
@@ -323,7 +323,7 @@ class Look:
         if fault or container is None:
             self.seen["api"] = Seen(False, fault, "run site.yml: it starts the server again", by_itself=True)
             return
-        (address, *_) = [one["IPAddress"] for one in container["NetworkSettings"]["Networks"].values()]
+        address = next(one["IPAddress"] for one in container["NetworkSettings"]["Networks"].values())
         try:
             get(f"http://{address}:5000{SEARCH}", urllib.parse.urlsplit(DEPLOYED["url"]).netloc, timeout=15)
         except OSError as error:

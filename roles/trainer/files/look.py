@@ -29,7 +29,7 @@ def locked(lock: str) -> set[str]:
 def installed(environment: pathlib.Path) -> Iterator[str]:
     """NAME==VERSION of each package that the environment has."""
     for path in environment.glob("lib/python*/site-packages/*.dist-info"):
-        package, _, version = path.name.removesuffix(".dist-info").partition("-")
+        package, version = path.name.removesuffix(".dist-info").split("-", 1)
         yield f"{name(package)}=={version}"
 
 

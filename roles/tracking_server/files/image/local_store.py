@@ -27,7 +27,7 @@ def sqlite_revision(path: str) -> str | None:
 
 def look(uri: str) -> dict[str, object]:
     """What is there, in the terms of login.look."""
-    scheme, _, path = uri.partition("://")
+    scheme, path = uri.split("://", 1)
     if scheme == "file":
         found, wanted = FILES if any(pathlib.Path(path).glob("*/meta.yaml")) else None, FILES
     else:
