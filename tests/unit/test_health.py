@@ -176,7 +176,7 @@ def google_error(message: str) -> str:
 BROKEN: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     "Docker is stopped": (
         {
-            "docker": (1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.\n"),
+            "docker": (0, " \n", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.\n"),
             "pages": {"/version": OSError("Connection refused")},
         },
         {**dict.fromkeys(LAYERS, UNSEEN), "machine": "broken", "client": "affected"},

@@ -163,7 +163,7 @@ class Stage:
         """A server that starts refuses connections for a while."""
         deadline = time.monotonic() + 60
         while True:
-            with suppress(http.ConnectionError):
+            with suppress(http.RequestException):
                 if answers():
                     return
             assert time.monotonic() < deadline

@@ -131,7 +131,7 @@ def test_a_user_locked_out_twice_and_what_runs_removed(stage: Any) -> None:
 
 def test_a_stopped_database(stage: Any) -> None:
     """Only what the inventory names is corrected, so site.yml starts it when told to."""
-    stage.operator.breaks("sql_instance", name="mlflow-metadata", activation_policy="NEVER")
+    stage.operator.breaks("sql_instance", name="mlflow-metadata", activation_policy="NEVER", allow_restart="true")
     look = stage.is_broken("database stopped", "login")
     assert "mlflow-metadata does not run: " in look.of("login")["evidence"]
     assert look.of("api")["because"] == ["login"]

@@ -291,12 +291,14 @@ class Look:
         asked = call("docker", "info", "--format", "{{.ServerVersion}} {{.DockerRootDir}}", timeout=20)
         if "permission denied" in asked.stderr:
             raise CannotLookError("only root and members of the group docker can look: run it with sudo")
-        if asked.returncode != 0:
+        # With the daemon away `docker info` succeeds, and knows nothing of it.
+        known = asked.stdout.split(maxsplit=1)
+        if asked.returncode != 0 or not known:
             evidence = f"Docker does not answer: {last_line(asked.stderr)}"
             fix = "systemctl start docker, or run site.yml"
             self.seen["machine"] = Seen(False, evidence, fix, by_itself=True)
             return False
-        version, docker_data = asked.stdout.rstrip("\n").split(" ", 1)
+        version, docker_data = map(str.strip, known)
         disks = [free_space(path) for path in (DEPLOYED["spool"], docker_data)]
         full = [line for free, line in disks if free < LEAST_FREE]
         if full:
