@@ -293,7 +293,7 @@ class Look:
             raise CannotLookError("only root and members of the group docker can look: run it with sudo")
         # With the daemon away `docker info` succeeds, and knows nothing of it.
         known = asked.stdout.split(maxsplit=1)
-        if asked.returncode != 0 or not known:
+        if asked.returncode != 0 or len(known) < 2:  # noqa: PLR2004 (a version and a folder)
             evidence = f"Docker does not answer: {last_line(asked.stderr)}"
             fix = "systemctl start docker, or run site.yml"
             self.seen["machine"] = Seen(False, evidence, fix, by_itself=True)
