@@ -76,6 +76,15 @@ _REFUSALS = (
 )
 
 
+def refuse_without_etag(policy: JsonObject, target: str) -> None:
+    """Raise RefusedError for a policy that can't be written back safely."""
+    if not policy.get("etag"):
+        raise RefusedError(
+            f"Google's answer holds no etag for the policy of {target}, so that somebody else's change could "
+            "be lost: nothing was written; run again"
+        )
+
+
 class IamMember(Resource):
     """One member of one role on some object; subclasses know where the policy is."""
 
@@ -193,11 +202,7 @@ class IamMember(Resource):
 
     def apply(self, google: Google, plan: Plan, observed: Observed) -> None:
         policy = observed.about["policy"]
-        if not policy.get("etag"):
-            raise RefusedError(
-                f"Google's answer holds no etag for the policy of {self.target}, so that somebody else's change could "
-                "be lost: nothing was written; run again"
-            )
+        refuse_without_etag(policy, self.target)
         change = policies.with_grant if plan.action is Action.CREATE else policies.without_grant
         try:
             self.store(google, change(policy, self.grant))

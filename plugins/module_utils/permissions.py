@@ -31,6 +31,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import AB
 _RESOURCE_MANAGER = "cloudresourcemanager.googleapis.com"
 _POLL = "cloudsql.instances.get"
 _SWITCH_ACCOUNT = ("iam.serviceAccounts.disable", "iam.serviceAccounts.enable")
+_PUBLIC_ACCESS = ("storage.buckets.getIamPolicy", "storage.buckets.setIamPolicy")
 _NEW_VERSION = ("secretmanager.versions.add", "secretmanager.versions.access")
 
 ROLES: Mapping[str, tuple[str, ...]] = {
@@ -203,7 +204,7 @@ STEPS: Mapping[str, Steps] = {
         ("storage.buckets.delete", "storage.objects.list"),
         # https://cloud.google.com/storage/docs/json_api/v1/buckets/patch (required permissions).
         {
-            **_each(Action.UPDATE, ("public_access_prevention",), "storage.buckets.setIamPolicy"),
+            **_each(Action.UPDATE, ("public_access_prevention", "public_bindings"), *_PUBLIC_ACCESS),
             # .../v1/buckets/lockRetentionPolicy
             **_each(Action.CREATE, ("retention_policy_locked",), "storage.buckets.update"),
         },

@@ -105,6 +105,22 @@ def without_grant(policy: JsonObject, grant: Grant) -> JsonObject:
     return changed
 
 
+def public_grants(policy: JsonObject) -> list[Grant]:
+    """What everybody is let in by."""
+    return [
+        Grant(binding.get("role", ""), member, condition_of(binding.get("condition")))
+        for binding, member in _members(policy)
+        if member in PUBLIC
+    ]
+
+
+def without_public_grants(policy: JsonObject) -> JsonObject:
+    """The policy to write so that nobody is let in who is not named."""
+    for grant in public_grants(policy):
+        policy = without_grant(policy, grant)
+    return policy
+
+
 def buried(policy: JsonObject, grant: Grant) -> list[str]:
     """The unique ids of deleted principals of the member's name that are still listed under the grant.
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans, storage_rules, storage_settings
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils import plans, policies, storage_rules, storage_settings
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google, segment
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     AlreadyExistsError,
@@ -19,6 +19,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
     RefusedError,
     StaleVersionError,
 )
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.iam_members import refuse_without_etag
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import BlastRadius, Change, Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
     ABSENT,
@@ -33,6 +34,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.variables import se
 API = "storage"
 SERVICE = "storage.googleapis.com"
 _LOCKED = "retention_policy_locked"
+_PUBLIC = "public_bindings"
 # https://cloud.google.com/storage/docs/soft-delete: off, or between 7 and 90 days.
 _SOFT_DELETE = (604_800, 7_776_000)
 # https://cloud.google.com/storage/docs/bucket-lock: at most 100 years.
@@ -96,6 +98,8 @@ class Bucket(Resource):
             return ABSENT
         now = dt.datetime.fromtimestamp(google.clock.wall(), dt.UTC)
         about: dict[str, Any] = {"now": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        if self.params.get("public_access_prevention") == "enforced" and not self.wants_absence:
+            about["policy"] = google.once(("policy", f"bucket {self.name}"), lambda: fetch_policy(google, self.name))
         if self.wants_absence:
             listing = google.get(API, f"{self._path()}/o", maxResults=1, versions="true", fields="items/name")
             about["holds_objects"] = bool(listing.get("items"))
@@ -108,6 +112,7 @@ class Bucket(Resource):
             return self._plan_creation()
         body = observed.body
         changes = storage_settings.differences(self.params, body, observed.about.get("now", ""))
+        changes += _public_changes(observed.about.get("policy") or {})
         changes += self._lock_changes(body.get("retentionPolicy"))
         changes += plans.managed_keys("labels", self.params.get("labels"), body.get("labels"))
         return plans.update(self.MODULE, self.name, changes)
@@ -154,6 +159,8 @@ class Bucket(Resource):
         body = storage_settings.body_of(plan)
         bucket = observed.body
         try:
+            if _PUBLIC in plan.fields():
+                bucket = self._shut_out_the_public(google, observed.about["policy"])
             if plan.action is plans.Action.CREATE:
                 bucket = self._create(google, {"name": self.name, **body})
             elif body:
@@ -164,6 +171,12 @@ class Bucket(Resource):
             if way_out := way_out_for_good(error):
                 raise RefusedError(f"{error}: {way_out}") from error
             raise
+
+    def _shut_out_the_public(self, google: Google, policy: JsonObject) -> JsonObject:
+        """The bucket afterwards: a change of its policy counts as one of the bucket."""
+        refuse_without_etag(policy, f"bucket {self.name}")
+        google.write("PUT", API, f"{self._path()}/iam", policies.without_public_grants(policy))
+        return google.get(API, self._path(), projection="noAcl")
 
     def way_out(self, error: GoogleError) -> str:
         if not isinstance(error, PermissionDeniedError):
@@ -185,6 +198,22 @@ class Bucket(Resource):
             if seen is None:
                 raise _taken(error) from error
             raise
+
+
+def fetch_policy(google: Google, bucket: str) -> JsonObject:
+    """A bucket's policy, with its conditions."""
+    return google.get(API, f"b/{segment(bucket)}/iam", optionsRequestedPolicyVersion=policies.POLICY_VERSION)
+
+
+def _public_changes(policy: JsonObject) -> list[Change]:
+    """Where public access prevention is wanted, nobody may stay bound whom it keeps out.
+
+    Such bindings give nothing then, but Google takes no policy any more that has one (GoogleCloudPlatform/gsutil#1620),
+    so whatever else is to be bound would be refused.
+    """
+    found = [f"{grant.role} to {grant.member}" for grant in policies.public_grants(policy)]
+    reason = "public access prevention is wanted, and Google then takes no policy that binds everybody"
+    return [Change(_PUBLIC, found, [], reason)] if found else []
 
 
 def _guard(bucket: JsonObject) -> dict[str, Any]:

@@ -16,7 +16,14 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.propagation import Place
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import ParentAbsentError, Reference
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.session import JsonObject
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.storage import API, SERVICE, Bucket, way_out_for_good
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.storage import (
+    API,
+    SERVICE,
+    Bucket,
+    fetch_policy,
+    way_out_for_good,
+)
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.variables import setting
 
 
 class BucketIamMember(iam_members.IamMember):
@@ -49,11 +56,22 @@ class BucketIamMember(iam_members.IamMember):
 
     def fetch(self, google: Google) -> JsonObject:
         try:
-            return google.get(API, f"{self.place.path}/iam", optionsRequestedPolicyVersion=policies.POLICY_VERSION)
+            return fetch_policy(google, self.bucket)
         except NotFoundError as error:
             raise ParentAbsentError(
                 f"the bucket {self.bucket} does not exist: create it first with mlflow_ops.gcp.bucket"
             ) from error
+
+    def _warnings(self, policy: JsonObject) -> list[str]:
+        """Nobody's binding is taken away here, but everybody's is worth a word."""
+        public = [] if self.params.get("allow_public") else policies.public_grants(policy)
+        let_in = [
+            f"{grant.member} has {grant.role} on {self.target}: everybody is let in unless public access prevention is "
+            f"enforced; if that is not meant, set {setting(Bucket.MODULE, 'public_access_prevention')} to enforced, "
+            "which takes the binding away too"
+            for grant in public
+        ]
+        return [*super()._warnings(policy), *let_in]
 
     def store(self, google: Google, policy: JsonObject) -> None:
         try:

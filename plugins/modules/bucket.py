@@ -15,6 +15,9 @@ short_description: Manage a Cloud Storage bucket
 description:
   - Creates, changes and deletes a bucket. Only the options that are set are managed.
   - A bucket that holds objects is never deleted.
+  - Where O(public_access_prevention=enforced) is set (outside of O(on_create)), the roles of C(allUsers) and
+    C(allAuthenticatedUsers) on the bucket are taken away too. They give nothing then, but Google takes no policy of the
+    bucket any more that has one. To see them takes C(storage.buckets.getIamPolicy).
 options:
   name:
     description: Name of the bucket, without C(gs://). Names are global at Google.

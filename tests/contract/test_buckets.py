@@ -89,6 +89,28 @@ def test_one_setting_is_changed_alone_and_changed_back(project: Bench, option: s
     assert differing <= {"etag", "metageneration", "updated", FIELDS[option]}
 
 
+def test_nobody_stays_bound_whom_the_prevention_keeps_out(project: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else Google would take no other change of the policy any more."""
+    name = "opened"
+    wanted: dict[str, Any] = {"name": name, "uniform_bucket_level_access": True, "public_access_prevention": "enforced"}
+    binding: dict[str, Any] = {"bucket": name, "role": "roles/storage.objectUser", "member": "user:a@example.com"}
+    project.run("bucket", **{**wanted, "public_access_prevention": "inherited"})
+    for member in ("allUsers", "allAuthenticatedUsers"):
+        public: dict[str, Any] = {**binding, "role": "roles/storage.objectViewer", "member": member}
+        assert project.run("bucket_iam_member", **public, allow_public=True)["changed"]
+    capsys.readouterr()
+    project.run("bucket_iam_member", check=True, **binding)
+    told = capsys.readouterr().err
+    assert f"allUsers has roles/storage.objectViewer on bucket {name}: everybody is let in unless" in told
+    with project.recorded() as seen:
+        fields = [change["field"] for change in project.run("bucket", **wanted)["changes"]]
+    assert fields == ["public_access_prevention", "public_bindings"]
+    assert writes(seen) == [f"PUT /storage/v1/b/{name}/iam", f"PATCH /storage/v1/b/{name}"]
+    assert project.run("bucket_iam_member", **binding)["changed"]
+    with project.without_writes():
+        assert not project.run("bucket", **wanted)["changed"]
+
+
 def test_rules_in_another_order_are_the_same_rules(project: Bench) -> None:
     project.run("bucket", name="ordered", lifecycle_rules=RULES)
     turned = [{**rule, "condition": dict(reversed(rule["condition"].items()))} for rule in reversed(RULES)]

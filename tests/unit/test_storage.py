@@ -9,6 +9,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.converge import con
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import PermissionDeniedError, RefusedError
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import Action
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.storage import Bucket
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.storage_policies import BucketIamMember
 
 from tests.unit.fakes import NOT_FOUND, PROJECT, bad, cloud, ok
 from tests.unit.options import validated
@@ -17,6 +18,7 @@ NAME = "df_traffic_cyclist1"
 GET = f"GET storage/v1/b/{NAME}"
 PATCH = f"PATCH storage/v1/b/{NAME}"
 POST = "POST storage/v1/b"
+IAM = f"storage/v1/b/{NAME}/iam"
 OBJECTS = f"GET storage/v1/b/{NAME}/o"
 FOUND: dict[str, Any] = {
     "kind": "storage#bucket",
@@ -55,7 +57,7 @@ def test_an_existing_bucket_is_theirs_but_for_what_is_set(options: dict[str, Any
 
 
 def test_changes_are_sent_alone_and_guarded_by_the_generation() -> None:
-    made = cloud({GET: ok(FOUND), PATCH: ok()})
+    made = cloud({GET: ok(FOUND), f"GET {IAM}": ok({"etag": "CAU="}), PATCH: ok()})
     options = {
         "public_access_prevention": "enforced",
         "versioning_enabled": True,
@@ -145,3 +147,69 @@ def test_an_empty_bucket_named_twice_is_deleted() -> None:
 def test_bad_names_are_refused(name: str) -> None:
     with pytest.raises(RefusedError, match="3 to 63"):
         bucket(name=name)
+
+
+POLICY: dict[str, Any] = {
+    "etag": "CAU=",
+    "version": 3,
+    "bindings": [
+        {"role": "roles/storage.objectViewer", "members": ["user:a@b.c", "allUsers"]},
+        {"role": "roles/storage.objectUser", "members": ["allAuthenticatedUsers"]},
+        {"role": "roles/storage.admin", "members": ["user:a@b.c"]},
+    ],
+}
+ENFORCED = {**FOUND, "iamConfiguration": {**FOUND["iamConfiguration"], "publicAccessPrevention": "enforced"}}
+
+
+@pytest.mark.parametrize("found", [FOUND, ENFORCED])
+def test_everybody_goes_where_nobody_is_to_be_let_in(found: dict[str, Any]) -> None:
+    """Before the prevention, and all at once: Google takes no policy afterwards that has one of them."""
+    shut = {**POLICY, "bindings": [{**POLICY["bindings"][0], "members": ["user:a@b.c"]}, POLICY["bindings"][2]]}
+    touched = {**found, "metageneration": "6"}
+    answers: dict[str, Any] = {
+        GET: [ok(found), ok(touched)],
+        f"GET {IAM}": [ok(POLICY), ok(shut)],
+        f"PUT {IAM}": ok(),
+        PATCH: ok(),
+    }
+    made = cloud(answers)
+    outcome = converge(bucket(public_access_prevention="enforced"), made.google)
+    (change,) = [change for change in outcome.plan.changes if change.field == "public_bindings"]
+    assert change.before == [
+        "roles/storage.objectViewer to allUsers",
+        "roles/storage.objectUser to allAuthenticatedUsers",
+    ]
+    policy, *settings = made.transport.writes
+    assert (policy.line, policy.body) == (f"PUT {IAM}", shut)
+    # The change of the policy counts as one of the bucket.
+    assert [sent.params["ifMetagenerationMatch"] for sent in settings] == (["6"] if found is FOUND else [])
+
+
+def test_who_may_come_in_is_looked_at_only_where_it_matters() -> None:
+    for options in (
+        {},
+        {"public_access_prevention": "inherited"},
+        {"on_create": {"public_access_prevention": "enforced"}},
+    ):
+        made = cloud({GET: ok(FOUND)})
+        assert not converge(bucket(**options), made.google).changed
+        assert made.transport.lines == [GET]
+
+
+def test_a_policy_that_could_not_be_written_back_safely_is_left() -> None:
+    made = cloud({GET: ok(ENFORCED), f"GET {IAM}": ok({**POLICY, "etag": ""})})
+    with pytest.raises(RefusedError, match="no etag for the policy of bucket"):
+        converge(bucket(public_access_prevention="enforced"), made.google)
+    assert made.transport.writes == []
+
+
+def test_a_binding_for_everybody_is_told_by_whoever_binds_others() -> None:
+    wanted = {"bucket": NAME, "role": "roles/storage.admin", "member": "user:a@b.c"}
+    made = cloud({f"GET {IAM}": ok(POLICY)})
+    plan = converge(BucketIamMember(validated(BucketIamMember, wanted), PROJECT), made.google).plan
+    assert plan.action is Action.NONE
+    assert [warning.partition(":")[0] for warning in plan.warnings] == [
+        f"allUsers has roles/storage.objectViewer on bucket {NAME}",
+        f"allAuthenticatedUsers has roles/storage.objectUser on bucket {NAME}",
+    ]
+    assert "public_access_prevention (in artifact_store_settings) to enforced" in plan.warnings[0]
