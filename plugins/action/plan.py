@@ -21,6 +21,7 @@ from ansible_collections.mlflow_ops.gcp.plugins.module_utils.connection import c
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.declared import SPEC, plan_declared
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import GoogleError
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.module import EXCLUSIVE_CREDENTIALS, common_spec
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plan_lines import lines
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.progress import ENVIRONMENT_VARIABLE, listen_up
 from ansible_collections.mlflow_ops.gcp.plugins.plugin_utils.live_action import LiveAction, listening, show
 
@@ -76,23 +77,3 @@ class ActionModule(LiveAction):
     def _show(self, line: str) -> None:
         if not self._task.no_log:
             show(line)
-
-
-def lines(plan: dict[str, Any]) -> list[str]:
-    """A plan for people: the object, and below it each field that changes."""
-    if plan["action"] == "none":
-        return []
-    return [f"{plan['action']} {plan['module']} {plan['name']} ({plan['owner']})", *map(_line, plan["changes"])]
-
-
-def _line(change: dict[str, Any]) -> str:
-    if change["before"] is None and change["blast_radius"] == "safe" and not change["refusal"]:
-        return f"  {change['field']}: {_value(change['after'])} ({change['reason']})"
-    values = f"{_value(change['before'])} -> {_value(change['after'])}"
-    risk = "" if change["blast_radius"] == "safe" else f" [{change['blast_radius']}]"
-    refusal = f"; refused: {change['refusal']}" if change["refusal"] else ""
-    return f"  {change['field']}: {values} ({change['reason']}){risk}{refusal}"
-
-
-def _value(value: Any) -> str:
-    return "(none)" if value is None else str(value)

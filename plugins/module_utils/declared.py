@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plan_lines import summary
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.survey import parse_entries, pending_owners, survey
 
 SPEC: dict[str, Any] = {
@@ -40,9 +41,10 @@ def plan_declared(
             "whether the account of these credentials is allowed all this can't be asked while "
             "cloudresourcemanager.googleapis.com is off"
         )
+    made = [{"owner": entry.owner, **plan.as_result()} for entry, plan in zip(entries, found.plans, strict=True)]
     return {
         "changed": False,
-        "plans": [{"owner": entry.owner, **plan.as_result()} for entry, plan in zip(entries, found.plans, strict=True)],
+        "plans": [{**plan, "summary": summary(plan)} for plan in made],
         "pending_owners": pending_owners(entries, found.plans),
         "permissions_checked": found.permissions_checked,
     }

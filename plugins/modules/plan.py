@@ -154,6 +154,11 @@ plans:
         refusal:
           description: Why it would not be done, and the explicit way; null if it would be done.
           type: str
+    summary:
+      description: Each difference in one line, for people; empty where there is none.
+      type: list
+      elements: str
+      sample: ["bucket my-artifacts: versioning_enabled: False -> True (differs)"]
 pending_owners:
   description: The owners of resources with any other action than V(none).
   returned: success

@@ -90,7 +90,7 @@ def test_a_check_of_an_empty_project_shows_what_iam_takes_and_writes_nothing(tea
     assert returncode == 0, output
     assert writes(seen) == []
     assert f"create sql_user {NAME} (backend_store) name: {NAME} (is to be created)" in output
-    assert "type: CLOUD_IAM_SERVICE_ACCOUNT (is to be created) database_roles: ['cloudsqlsuperuser']" in output
+    assert "type: CLOUD_IAM_SERVICE_ACCOUNT (is to be created) database_roles: cloudsqlsuperuser" in output
     assert "database_flags.cloudsql.iam_authentication: on (is to be created)" in output
     assert "create project_iam_member roles/cloudsql.instanceUser" in output
     assert "create secret" not in output
