@@ -22,18 +22,20 @@ def write(path: Path, *more: str, owner: str = OWN[0]) -> subprocess.CompletedPr
 
 def test_a_file_is_written_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     path = tmp_path / ".env"
-    assert [write(path).stdout for _ in range(2)] == ["changed\n", ""]
+    assert [write(path).stdout for _ in range(2)] == ["it is not there", ""]
     assert (path.read_text(), path.stat().st_mode & 0o777) == (CONTENT, 0o600)
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_check_says_so_and_writes_nothing(tmp_path: Path) -> None:
-    assert write(tmp_path / ".env", "--check").stdout == "changed\n"
+    assert write(tmp_path / ".env", "--check").stdout == "it is not there"
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("spoil", ["content", "mode", "link"])
-def test_what_differs_is_put_right(tmp_path: Path, spoil: str) -> None:
+@pytest.mark.parametrize(
+    ("spoil", "said"), [("content", "content"), ("mode", "mode 644"), ("link", "it is no plain file")]
+)
+def test_what_differs_is_said_and_put_right(tmp_path: Path, spoil: str, said: str) -> None:
     path, elsewhere = tmp_path / ".env", tmp_path / "elsewhere"
     elsewhere.write_text(CONTENT)
     elsewhere.chmod(0o600)
@@ -42,7 +44,7 @@ def test_what_differs_is_put_right(tmp_path: Path, spoil: str) -> None:
     else:
         path.write_text(CONTENT if spoil == "mode" else "other")
         path.chmod(0o644 if spoil == "mode" else 0o600)
-    assert write(path).stdout == "changed\n"
+    assert write(path).stdout == said
     assert (path.is_symlink(), path.read_text(), path.stat().st_mode & 0o777) == (False, CONTENT, 0o600)
 
 

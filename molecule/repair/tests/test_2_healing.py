@@ -115,9 +115,12 @@ def test_a_user_locked_out_twice_and_what_runs_removed(stage: Any) -> None:
     stage.host.check_output("docker image rm --force $(docker image ls --quiet mlflow-tracking-server)")
     stage.host.check_output(f"rm {COMPOSE_FILE}")
     predicted = stage.plays("site.yml", "--check").output
-    assert "image mlflow-tracking-server:" in predicted
-    assert "up cloud-sql-proxy, up mlflow" in predicted
-    assert re.search(r": clients \w+, content \w+, health \w+, ", predicted)
+    assert re.search(r"the image mlflow-tracking-server:\w+ is not there", predicted)
+    assert "the container cloud-sql-proxy does not run (exited)" in predicted
+    assert "the container mlflow is not there" in predicted
+    assert "who may reach MLflow is not limited as tracking_server_allowed_networks says" in predicted
+    assert f"{COMPOSE_FILE} is not there" in predicted
+    assert f"{HEALTH} has another content" in predicted
     assert stage.heals("proxy killed").changed >= {
         "Write compose.yml",
         "Write the command that looks at every layer",
@@ -194,7 +197,10 @@ def test_only_the_allowed_networks_reach_it_and_a_reboot_and_docker_stopped(
     stage.heals_itself("Docker restarted", "once Docker runs")
     assert not reached()
     stage.host.check_output("docker stop mlflow-mlflow-1 && systemctl disable --now docker docker.socket 2>&1")
-    assert "Would bring about: docker enabled active" in stage.plays("site.yml", "--check").output
+    assert (
+        "the unit docker is disabled and inactive instead of enabled and active"
+        in stage.plays("site.yml", "--check").output
+    )
     assert stage.heals().changed >= {"Start Docker, now and at every boot", "Start the containers", "Set them now"}
     assert stage.host.service("docker").is_enabled
     assert reached()

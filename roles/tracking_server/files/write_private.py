@@ -13,14 +13,21 @@ import sys
 MODE = 0o600
 
 
-def is_there(path: pathlib.Path, content: bytes, owner: int, group: int) -> bool:
-    """Whether the file is already what it is to be."""
+def differences(path: pathlib.Path, content: bytes, owner: int, group: int) -> list[str]:
+    """What the file is not yet that it is to be; never what is in it."""
     try:
         found = path.lstat()
     except FileNotFoundError:
-        return False
-    about = (stat.S_IFMT(found.st_mode), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
-    return about == (stat.S_IFREG, MODE, owner, group) and path.read_bytes() == content
+        return ["it is not there"]
+    if not stat.S_ISREG(found.st_mode):
+        return ["it is no plain file"]
+    about = {
+        "content": path.read_bytes() != content,
+        f"mode {stat.S_IMODE(found.st_mode):o}": stat.S_IMODE(found.st_mode) != MODE,
+        f"owner {found.st_uid}": found.st_uid != owner,
+        f"group {found.st_gid}": found.st_gid != group,
+    }
+    return [name for name, differs in about.items() if differs]
 
 
 def write(path: pathlib.Path, content: bytes, owner: int, group: int) -> None:
@@ -37,15 +44,14 @@ def write(path: pathlib.Path, content: bytes, owner: int, group: int) -> None:
 
 
 def main(path: pathlib.Path, owner: str, group: str, check: bool) -> None:
-    """Print `changed` where there is anything to do; with --check do nothing else."""
+    """Print what differs, if anything does, and put it right; with --check only print it."""
     user = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
     team = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
     content = sys.stdin.buffer.read()
-    if is_there(path, content, user, team):
-        return
-    if not check:
+    found = differences(path, content, user, team)
+    if found and not check:
         write(path, content, user, team)
-    print("changed")
+    print(", ".join(found), end="")
 
 
 if __name__ == "__main__":
