@@ -156,3 +156,22 @@ def test_their_instance_as_variables_is_kept_as_it_is(team: Team) -> None:
     returncode, output, written = team.provisions("--check", "--diff", **given)
     assert (returncode, written) == (0, []), output
     assert "198.51.100.0/24" in output
+
+
+def test_a_restart_that_waits_for_leave_keeps_nothing_else_from_being_corrected(team: Team) -> None:
+    """The bucket comes after the instance, and the failure at the end."""
+    member = f"--member=serviceAccount:{ACCOUNT} --role=roles/storage.objectUser"
+    team.gcloud(f"storage buckets remove-iam-policy-binding gs://{BUCKET} {member}")
+    given = {"mlflow_tier": "db-g1-small", "backend_store_password": THEIRS}
+    for options, expected in ((["--check"], []), ([], [BINDING])):
+        returncode, output, written = team.provisions(*options, **given)
+        assert (returncode, written) == (2, expected), output
+        assert "TASK [Fail for what was left]" in output
+        assert "sql_instance mlflow-metadata: refused: tier: 'db-f1-micro' -> 'db-g1-small'" in output
+        assert "backend_store_allow_restart (option allow_restart)" in output
+
+
+def test_what_google_can_not_do_ends_the_run_where_it_is(team: Team) -> None:
+    returncode, output, written = team.provisions(gcp_region="us-central1", backend_store_password=THEIRS)
+    assert (returncode, written) == (2, []), output
+    assert "Fail for what was left" not in output
