@@ -14,7 +14,12 @@ import requests as http
 import testinfra
 from testinfra.host import Host
 
+from tests.drift.rounds import LEAVE, Rounds, table
+from tests.drift.stage import Stage
+from tests.drift.world import World
+
 ROOT = Path(__file__).resolve().parents[1]
+ROUNDS: pytest.StashKey[Rounds] = pytest.StashKey()
 CALLBACKS = Path(__file__).parent / "shared" / "callback_plugins"
 
 
@@ -80,6 +85,31 @@ def requests(card: dict[str, Any]) -> list[dict[str, Any]]:
 def log() -> str:
     """What Ansible printed in this scenario: check, converge and idempotence, with --diff."""
     return Path(os.environ["ANSIBLE_LOG_PATH"]).read_text()
+
+
+@pytest.fixture(scope="session")
+def stage(host: Host, operator: Operator, card: dict[str, Any]) -> Stage:
+    """The machine and the cloud, to be broken and looked at."""
+    return Stage(host, operator, card)
+
+
+@pytest.fixture(scope="session")
+def rounds(stage: Stage, card: dict[str, Any], request: pytest.FixtureRequest) -> Rounds:
+    """A deployment with the settings of tests/drift, for rounds of tampering."""
+    world = World(stage.host, card)
+    made = request.config.stash[ROUNDS] = Rounds(stage, world, str(ROOT / "tests" / "drift" / "settings.yml"))
+    deployed = made.plays(*LEAVE)
+    assert deployed.returncode == 0, deployed.output
+    # To keep the account's name takes more than to make the account.
+    world.bind_project("roles/iam.serviceAccountAdmin", world.operator, bound=True)
+    return made
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What came of each tampering."""
+    if ROUNDS in config.stash:
+        for line in table(config.stash[ROUNDS].rows):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,7 @@ STAGES = (
     molecule_stage("default"),
     measured(pytest_stage("contract", "tests/contract")),
     pytest_stage("sandbox", "sandbox/tests"),
+    molecule_stage("drift"),
     molecule_stage("repair"),
     pytest_stage("faults", "tests/faults"),
     molecule_stage("secrets"),
@@ -108,11 +109,12 @@ STAGES = (
 # Every case of what `make test` runs a fixed part of.
 TWO_OPERATORS = "tests/faults/plays/test_two_operators.py"
 LONG_STAGES = (
+    molecule_stage("drift_alone"),
     pytest_stage("all-plays", "tests/faults/plays", "--all-cases", f"--ignore={TWO_OPERATORS}"),
     pytest_stage("all-faults", "tests/faults", "--all-cases", "--ignore=tests/faults/plays"),
     pytest_stage("two-operators", TWO_OPERATORS, "--all-cases"),
 )
-FIGURES = ("[load] ", "[faults] ", "[no-op] ", "[bad input] ", "[coverage] ", "[health] ")
+FIGURES = ("[load] ", "[faults] ", "[no-op] ", "[bad input] ", "[drift] ", "[coverage] ", "[health] ")
 
 
 def environment() -> dict[str, str]:
