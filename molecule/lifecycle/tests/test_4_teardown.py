@@ -30,6 +30,12 @@ def test_it_refuses_without_the_name(operator: Any, host: Host) -> None:
     assert host.check_output(CONTAINERS).count("\n") == 1
 
 
+def test_a_server_that_keeps_its_runs_on_its_machine_is_left(operator: Any) -> None:
+    output = operator.plays(DESTROY, "--extra-vars", "mlflow_backend_store=sqlite")[1]
+    assert "Goes: Cloud SQL instance mlflow-metadata" in output
+    assert "the containers" not in output
+
+
 def test_it_shows_the_same_in_check_mode(operator: Any, host: Host) -> None:
     returncode, output = operator.plays(DESTROY, *CONFIRMED, "--check")
     assert returncode == 0, output
