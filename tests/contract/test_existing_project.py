@@ -162,16 +162,27 @@ def test_a_restart_that_waits_for_leave_keeps_nothing_else_from_being_corrected(
     """The bucket comes after the instance, and the failure at the end."""
     member = f"--member=serviceAccount:{ACCOUNT} --role=roles/storage.objectUser"
     team.gcloud(f"storage buckets remove-iam-policy-binding gs://{BUCKET} {member}")
-    given = {"mlflow_tier": "db-g1-small", "backend_store_password": THEIRS}
+    given: dict[str, Any] = {"backend_store_settings": {"database_flags": {"track_commit_timestamp": "on"}}}
+    given |= {"backend_store_password": THEIRS}
     for options, expected in ((["--check"], []), ([], [BINDING])):
         returncode, output, written = team.provisions(*options, **given)
         assert (returncode, written) == (2, expected), output
         assert "TASK [Fail for what was left]" in output
-        assert "sql_instance mlflow-metadata: refused: tier: 'db-f1-micro' -> 'db-g1-small'" in output
+        assert "sql_instance mlflow-metadata: refused: database_flags.track_commit_timestamp: None -> 'on'" in output
         assert "backend_store_allow_restart (option allow_restart)" in output
 
 
-def test_what_google_can_not_do_ends_the_run_where_it_is(team: Team) -> None:
-    returncode, output, written = team.provisions(gcp_region="us-central1", backend_store_password=THEIRS)
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"gcp_region": "us-central1"},
+        {"mlflow_tier": "db-g1-small"},
+        {"backend_store_settings": {"database_flags": {"max_connections": "60"}}},
+    ],
+)
+def test_what_the_rest_relies_on_ends_the_run_where_it_is(team: Team, wish: dict[str, Any]) -> None:
+    """Such as more connections, which the server would be made for."""
+    returncode, output, written = team.provisions(**wish, backend_store_password=THEIRS)
     assert (returncode, written) == (2, []), output
+    assert "sql_instance mlflow-metadata: refused: " in output
     assert "Fail for what was left" not in output
