@@ -19,7 +19,7 @@ _RECAP = re.compile(r"^(?P<host>\S+)\s*: (?P<counts>ok=.*)")
 
 def run(sandbox: Sandbox, progress: Progress, title: str, *words: str) -> float:
     """Run ansible-playbook; the seconds it took. A run that fails ends the command."""
-    log = sandbox.private / f"{title.replace(' ', '-')}.log"
+    log = sandbox.private / f"{re.sub('[^a-z.]+', '-', title)}.log"
     said: list[str] = []
     with progress.step(title) as step:
         started = time.monotonic()
