@@ -108,12 +108,12 @@ STAGES = (
 )
 # Every case of what `make test` runs a fixed part of.
 TWO_OPERATORS = "tests/faults/plays/test_two_operators.py"
-LONG_STAGES = (
-    molecule_stage("drift_alone"),
+FAULT_STAGES = (
     pytest_stage("all-plays", "tests/faults/plays", "--all-cases", f"--ignore={TWO_OPERATORS}"),
     pytest_stage("all-faults", "tests/faults", "--all-cases", "--ignore=tests/faults/plays"),
     pytest_stage("two-operators", TWO_OPERATORS, "--all-cases"),
 )
+LONG_STAGES = (*(replace(stage, group="faults") for stage in FAULT_STAGES), molecule_stage("drift_alone"))
 FIGURES = ("[load] ", "[faults] ", "[no-op] ", "[bad input] ", "[drift] ", "[coverage] ", "[health] ")
 
 
