@@ -61,6 +61,7 @@ GIVEN = {
     "gcp_project": PROJECT,
     "gcp_region": "europe-west3",
     "mlflow_bucket": "my-artifacts",
+    "mlflow_artifact_prefix": "mlflow-artifacts/",
     "mlflow_server_account": "mlflow-server",
     "mlflow_password": "corr3ct-horse",
     "vault_mlflow_password": "corr3ct-horse",
