@@ -146,8 +146,8 @@ def call(*command: str, timeout: float = 60) -> subprocess.CompletedProcess[str]
     """Run a program; one that is not there or does not end has failed."""
     try:
         # Nothing of a caller's standard input, such as the rest of a script, is for `docker compose run`.
-        options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "check": False}
-        return subprocess.run(command, timeout=timeout, **options)  # noqa: PLW1510 (it is among them)
+        nothing = subprocess.DEVNULL
+        return subprocess.run(command, stdin=nothing, capture_output=True, text=True, check=False, timeout=timeout)
     except FileNotFoundError:
         return subprocess.CompletedProcess(command, 127, "", f"there is no program {command[0]}")
     except subprocess.TimeoutExpired:
