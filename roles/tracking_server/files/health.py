@@ -294,14 +294,13 @@ class Look:
         if "permission denied" in asked.stderr:
             raise CannotLookError("only root and members of the group docker can look: run it with sudo")
         # With the daemon away `docker info` succeeds, and knows nothing of it.
-        known = asked.stdout.split(maxsplit=1)
-        if asked.returncode != 0 or len(known) < 2:  # noqa: PLR2004 (a version and a folder)
+        version, docker_data = [*asked.stdout.split(maxsplit=1), "", ""][:2]
+        if asked.returncode != 0 or not docker_data:
             evidence = f"Docker does not answer: {last_line(asked.stderr)}"
             fix = "systemctl start docker, or run site.yml"
             self.seen["machine"] = Seen(False, evidence, fix, by_itself=True)
             return False
-        version, docker_data = map(str.strip, known)
-        disks = [free_space(path) for path in (DEPLOYED["spool"], docker_data)]
+        disks = [free_space(path) for path in (DEPLOYED["spool"], docker_data.strip())]
         full = [line for free, line in disks if free < LEAST_FREE]
         if full:
             fix = f"free some space or enlarge that disk: {LEAST_FREE} MB are the least"
