@@ -60,9 +60,9 @@ class Account:
         assert returncode == 0, output
 
     def gives(self, name: str) -> tuple[str, ...]:
-        """Options that give a key from an encrypted file of variables."""
-        quickly = ("--extra-vars", "tracking_server_round_trip=false")
-        return *self.vault, "--extra-vars", f"@{self.folder / name}.yml", *quickly
+        """Options that give a key from an encrypted file of variables, and leave the instance's settings to the team."""
+        others = json.dumps({"tracking_server_round_trip": False, "backend_store_settings": {}})
+        return *self.vault, "--extra-vars", f"@{self.folder / name}.yml", "--extra-vars", others
 
     def key_id(self, name: str) -> str:
         return self.keys[name]["private_key_id"]
