@@ -65,6 +65,14 @@ class Stage:
         recorded = http.get(f"{self.card['management_url']}/requests", timeout=30).json()
         return [f"{request['method']} {request['path']}" for request in recorded if request["mutating"]]
 
+    def finds_nothing(self, *options: str) -> None:
+        """One more site.yml, which changes nothing and writes nothing."""
+        before = self.writes()
+        again = self.plays("site.yml", "--diff", *options)
+        assert again.returncode == 0, again.output
+        assert again.counts == {"localhost": 0, "mlflow-vm": 0}, again.changed
+        assert self.writes() == before
+
     def refuses(self, *options: str, playbook: str = "site.yml") -> str:
         """A run that fails and writes nothing, neither on the machine nor in the cloud; returns its output."""
         before = self.content(), self.writes()

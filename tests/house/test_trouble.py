@@ -18,7 +18,8 @@ SPEAKERS = (
     "roles/",
     "playbooks/",
     "scripts/sandbox-vault-password",
-    "molecule/repair/",
+    "molecule/bare_machine/",
+    "molecule/drift/",
     "tests/contract/test_wrong_input.py",
     "tests/contract/test_database_owner.py",
 )

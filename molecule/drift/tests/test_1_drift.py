@@ -3,9 +3,6 @@
 A run takes a while, so everything that can be done and seen together is; molecule/drift_alone does each by itself.
 """
 
-import subprocess
-import time
-
 import pytest
 
 from tests.drift.rounds import FAIL, Rounds
@@ -33,12 +30,3 @@ def test_one_role_by_its_tag(rounds: Rounds) -> None:
     assert rounds.plays(*check, "backend_store").returncode == 2
     world.set_instance(userLabels={"service": "mlflow"})
     assert world.state() == before
-
-
-def test_after_a_reboot_everything_is_back_by_itself(rounds: Rounds) -> None:
-    world, before = rounds.world, rounds.world.state()
-    subprocess.run(["docker", "restart", world.machine], check=True, capture_output=True, timeout=120)
-    deadline = time.monotonic() + 120
-    while not world.is_reachable() or world.state() != before:
-        assert time.monotonic() < deadline
-        time.sleep(1)

@@ -13,7 +13,6 @@ DATABASE, RUN_FILES = "/opt/mlflow/store/mlflow.db", "/opt/mlflow/store/mlruns"
 COUNT = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM runs').fetchone())"
 PASSFILE = "/opt/mlflow/secrets/pg/passfile"
 FILES = "find /opt/mlflow -type f -not -path '*/spool/*' -exec sha256sum {} + | sort"
-STOPPED_AT_NOTHING = r"localhost : ok=\d+ changed=0 .*mlflow-vm : ok=\d+ changed=0 "
 
 
 def store(kind: str) -> tuple[str, str]:
@@ -34,11 +33,6 @@ class Change:
         assert rest, output
         asked = {request["path"] for request in self.cloud.requests()[before:]}
         return said, {path for path in asked if re.search(r"/instances|/secrets", path)}
-
-    def and_nothing_more(self, kind: str) -> None:
-        returncode, output = self.operator.plays("site.yml", *store(kind))
-        assert returncode == 0, output
-        assert re.search(STOPPED_AT_NOTHING, output), output
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +65,7 @@ def test_a_check_tells_what_is_kept_and_writes_nothing(change: Change, machine: 
     assert [request for request in change.cloud.requests()[asked:] if request["mutating"]] == []
 
 
-def test_to_sqlite_leaves_cloud_sql_alone(change: Change, jobs: Any, host: Host) -> None:
+def test_to_sqlite_leaves_cloud_sql_alone(change: Change, stage: Any, jobs: Any, host: Host) -> None:
     said, asked = change.to("sqlite")
     assert f"to SQLite ({DATABASE})" in said
     assert asked == set()
@@ -80,23 +74,23 @@ def test_to_sqlite_leaves_cloud_sql_alone(change: Change, jobs: Any, host: Host)
     assert jobs.counts() == jobs.NOTHING
     jobs.log_run()
     assert jobs.counts() == jobs.ONE_RUN
-    change.and_nothing_more("sqlite")
+    stage.finds_nothing(*store("sqlite"))
 
 
-def test_to_mlflows_files(change: Change, jobs: Any) -> None:
+def test_to_mlflows_files(change: Change, stage: Any, jobs: Any) -> None:
     change.to("file")
     assert jobs.counts() == jobs.NOTHING
     jobs.log_run()
     assert jobs.counts() == jobs.ONE_RUN
-    change.and_nothing_more("file")
+    stage.finds_nothing(*store("file"))
 
 
-def test_forth_again_all_of_it_is_there(change: Change, jobs: Any, host: Host) -> None:
+def test_forth_again_all_of_it_is_there(change: Change, stage: Any, jobs: Any, host: Host) -> None:
     said, _ = change.to("cloud_sql")
     assert f"from MLflow's files ({RUN_FILES}) to Cloud SQL" in said
     assert host.check_output(RUNNING).split() == BOTH
     assert jobs.counts() == change.in_cloud_sql
-    change.and_nothing_more("cloud_sql")
+    stage.finds_nothing()
 
 
 def test_the_local_stores_still_have_their_runs(host: Host) -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.drift.rounds import Rounds
+
 DEPLOY = "playbooks/deploy.yml"
 
 
@@ -21,15 +23,21 @@ def test_an_image_that_is_not_to_be_had(stage: Any, variable: str, image: str, r
     assert f"The containers are as they were. Correct {variable}, or let `docker pull {image}` work there" in output
 
 
-def test_a_proxy_that_cannot_start(stage: Any) -> None:
-    member = f"serviceAccount:mlflow-server@{stage.operator.project}.iam.gserviceaccount.com"
-    stage.operator.breaks("project_iam_member", role="roles/cloudsql.client", member=member, state="absent")
-    stage.host.check_output("docker restart mlflow-cloud-sql-proxy-1")
-    run = stage.plays(DEPLOY, "--extra-vars", "tracking_server_start_timeout=5")
+def test_a_proxy_that_cannot_start(rounds: Rounds) -> None:
+    world = rounds.world
+    world.bind_project("roles/cloudsql.client", world.member, bound=False)
+    rounds.stage.host.check_output("docker restart mlflow-cloud-sql-proxy-1")
+    run = rounds.stage.plays(DEPLOY, "--extra-vars", "tracking_server_start_timeout=5")
     assert run.returncode != 0
-    assert f"The Cloud SQL Auth Proxy on mlflow-vm cannot reach {stage.operator.project}:" in run.output
+    assert f"The Cloud SQL Auth Proxy on mlflow-vm cannot reach {world.project}:" in run.output
     assert "cloudsql.instances." in run.output
     assert (
         "Run playbooks/provision.yml (or site.yml), which grants its service account roles/cloudsql.client"
         in run.output
     )
+
+
+def test_what_it_says_helps(rounds: Rounds) -> None:
+    healed = rounds.plays()
+    assert healed.returncode == 0, healed.output
+    rounds.finds_nothing()
