@@ -8,7 +8,14 @@ from typing import Any, ClassVar
 
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils import cloud_sql, plans
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.client import Google, segment
-from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import GoogleError, NotFoundError, RefusedError
+from ansible_collections.mlflow_ops.gcp.plugins.module_utils.errors import (
+    GoogleError,
+    InvalidRequestError,
+    NotFoundError,
+    OperationFailedError,
+    RefusedError,
+    StateChangedError,
+)
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.plans import BlastRadius, Change, Plan
 from ansible_collections.mlflow_ops.gcp.plugins.module_utils.resources import (
     ABSENT,
@@ -137,7 +144,13 @@ class SqlDatabase(Resource):
             return
         body = {change.field: change.after for change in plan.applicable}
         body |= {"instance": self.instance, "project": google.project}
-        cloud_sql.write(google, "POST", self._path(google), self.instance, body=body)
+        try:
+            cloud_sql.write(google, "POST", self._path(google), self.instance, body=body)
+        except (InvalidRequestError, OperationFailedError) as error:
+            # Somebody else was faster: PostgreSQL's words, in what elsewhere would be a 409.
+            if "already exists" not in str(error):
+                raise
+            raise StateChangedError(str(error)) from error
 
     def way_out(self, error: GoogleError) -> str:
         # PostgreSQL's words; Google's around them differ (hashicorp/terraform-provider-google#12968).

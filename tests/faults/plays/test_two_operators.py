@@ -39,7 +39,7 @@ def test_two_at_once(project: Project, operator: Operator, second_operator: Oper
     seconds = time.monotonic() - started
     assert [one.code for one in played] == [0, 0], "\n".join(one.output for one in played)
     project.propagation(other_writers=0)
-    project.assert_complete()
+    project.assert_complete(operators=2)
     project.assert_password_works()
     others = [member for one in project.policy() for member in one["members"] if "other-writer" in member]
     assert len(others) == case.others
