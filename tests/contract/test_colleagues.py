@@ -1,4 +1,4 @@
-"""Somebody else makes the same object between our reading and our writing: it is taken as it is, and nothing is twice."""
+"""Somebody else makes the same object between our reading and our writing: it is taken as it is, nothing is twice."""
 
 from __future__ import annotations
 
