@@ -14,12 +14,13 @@ import requests as http
 
 from sandbox.machine.images import MLFLOW
 from tests.drift.rounds import Rounds
-from tests.drift.tamperings import COMPOSE_FILE, ELSEWHERE, USER, VIEWER
+from tests.drift.tamperings import COMPOSE_FILE, USER, VIEWER
 
 HEALTH = "/usr/local/bin/mlflow-health"
 SPOOL = "/opt/mlflow/spool"
 PROXY, SERVER = "mlflow-cloud-sql-proxy-1", "mlflow-mlflow-1"
 REPAIRER = "mlflow_user_login_repair"
+ANOTHER = "Known-To-Nobody-Else-0123456789-0123456789"
 
 
 @pytest.fixture
@@ -38,8 +39,8 @@ def answers(server: str) -> Callable[[], bool]:
 def test_a_password_changed_and_grants_taken_away(rounds: Rounds, patient: Any) -> None:
     """Nothing is restarted, so MLflow and its proxy still run. A killed run has left its temporary user."""
     world = rounds.world
-    world.set_password(ELSEWHERE)
-    world.call("POST", f"{world.instance}/users", {"name": REPAIRER, "password": ELSEWHERE})
+    world.set_password(ANOTHER)
+    world.call("POST", f"{world.instance}/users", {"name": REPAIRER, "password": ANOTHER})
     assert REPAIRER in world.state()["users"]
     refused = patient.is_broken("password changed", "login").of("login")["evidence"]
     assert "password authentication failed" in refused
