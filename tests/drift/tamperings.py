@@ -12,7 +12,7 @@ from tests.drift.stage import COMPOSE, Stage
 from tests.drift.world import ACCOUNT, BUCKET, INSTANCE, World
 
 # Stages of a day on which all goes wrong: tamperings that can be done, and seen, together. 0: only alone.
-FIRST, SECOND, THIRD, ALONE = 1, 2, 3, 0
+FIRST, SECOND, THIRD, FOURTH, ALONE = 1, 2, 3, 4, 0
 FOLDER = "/opt/mlflow"
 COMPOSE_FILE, ENV_FILE, PASSFILE = f"{FOLDER}/compose.yml", f"{FOLDER}/.env", f"{FOLDER}/secrets/pg/passfile"
 PROXY_IMAGE = "gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.25.3"
@@ -173,7 +173,7 @@ CLOUD = (
         "secret version disabled",
         lambda world, _: world.disable_secret(),
         (", the newest, is DISABLED)", f"{ENV_FILE} differs: content", f"{PASSFILE} differs: content"),
-        ALONE,
+        FOURTH,
         moves=PASSWORD_FILES,
     ),
     Tampering(
@@ -218,7 +218,7 @@ MACHINE = (
         "image tag in compose.yml",
         f"sed -i 's/mlflow-tracking-server:.*/ghcr.io\\/mlflow\\/mlflow:v2.22.0/' {COMPOSE_FILE}",
         (f"mlflow-vm: {COMPOSE_FILE} has another content", "- image: ghcr.io/mlflow/mlflow:v2.22.0"),
-        ALONE,
+        FOURTH,
     ),
     Tampering(
         "another image by the proxy's name",
@@ -238,7 +238,7 @@ MACHINE = (
         ("mlflow-vm: the image mlflow-tracking-server:", " is not there"),
         ALONE,
     ),
-    Tampering("server stopped", "docker stop mlflow-mlflow-1", ("the container mlflow does not run (exited)",), ALONE),
+    Tampering("server stopped", "docker stop mlflow-mlflow-1", ("the container mlflow does not run (exited)",), FOURTH),
     Tampering("server removed", "docker rm --force mlflow-mlflow-1", ("mlflow-vm: the container mlflow is not there",)),
     Tampering(
         "proxy stopped",
@@ -253,7 +253,7 @@ MACHINE = (
         "proxy removed",
         "docker rm --force mlflow-cloud-sql-proxy-1",
         ("the container cloud-sql-proxy is not there",),
-        ALONE,
+        FOURTH,
     ),
     Tampering(
         "arguments of the proxy",

@@ -6,10 +6,10 @@ A run takes a while, so everything that can be done and seen together is; molecu
 import pytest
 
 from tests.drift.rounds import FAIL, Rounds
-from tests.drift.tamperings import FIRST, SECOND, TABLE, THIRD
+from tests.drift.tamperings import FIRST, FOURTH, SECOND, TABLE, THIRD
 
 
-@pytest.mark.parametrize("number", [FIRST, SECOND, THIRD])
+@pytest.mark.parametrize("number", [FIRST, SECOND, THIRD, FOURTH])
 def test_all_at_once(rounds: Rounds, number: int) -> None:
     rounds.runs([tampering for tampering in TABLE if tampering.together == number])
 
