@@ -1,4 +1,4 @@
-"""What breaks: mlflow-health names the layer, and it heals by itself or by site.yml, with no hand work. Then changed=0.
+"""What breaks: mlflow-health names the layer, and it heals by itself or by site.yml, with no hand work.
 
 A run takes a while, so what can be seen by itself and repaired together is.
 """

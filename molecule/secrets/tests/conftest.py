@@ -38,7 +38,7 @@ class Operator(Protocol):
     def breaks(self, module: str, **arguments: str) -> None: ...
 
 
-class Stage:
+class Audit:
     """The scenario's machines, and the secrets that are known by now, by their names."""
 
     def __init__(self, host: Host, card: dict[str, Any], operator: Operator, folder: Path) -> None:
@@ -80,7 +80,7 @@ class Stage:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Everything that Ansible can keep is kept, in the stage's own folder."""
+        """Everything that Ansible can keep is kept, in the audit's own folder."""
         return self.operator.environment | {
             "ANSIBLE_LOG_PATH": str(self.folder / "ansible.log"),
             "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
@@ -98,34 +98,34 @@ class Run:
     playbook: str
     options: tuple[str, ...] = ()
     callback: str = TEXT
-    before: Callable[[Stage], list[str] | None] = lambda _: None
+    before: Callable[[Audit], list[str] | None] = lambda _: None
     fails: str = ""
 
 
-def secret_lost(stage: Stage) -> None:
-    stage.learn("generated")
-    stage.operator.breaks("secret", name=SECRET, state="absent", confirm_delete=SECRET)
+def secret_lost(audit: Audit) -> None:
+    audit.learn("generated")
+    audit.operator.breaks("secret", name=SECRET, state="absent", confirm_delete=SECRET)
 
 
-def rotation_to_come(stage: Stage) -> None:
-    stage.learn("generated again")
+def rotation_to_come(audit: Audit) -> None:
+    audit.learn("generated again")
 
 
-def canary_to_come(stage: Stage) -> list[str]:
-    stage.learn("rotated")
-    return stage.gives(CANARY)
+def canary_to_come(audit: Audit) -> list[str]:
+    audit.learn("rotated")
+    return audit.gives(CANARY)
 
 
-def no_place_for_env_file(stage: Stage) -> list[str]:
-    return [*stage.gives(CANARY), "--extra-vars=tracking_server_env_file=/nowhere/.env"]
+def no_place_for_env_file(audit: Audit) -> list[str]:
+    return [*audit.gives(CANARY), "--extra-vars=tracking_server_env_file=/nowhere/.env"]
 
 
-def bad_password_given(stage: Stage) -> list[str]:
-    return stage.gives(REFUSED)
+def bad_password_given(audit: Audit) -> list[str]:
+    return audit.gives(REFUSED)
 
 
-def canary_given(stage: Stage) -> list[str]:
-    return stage.gives(CANARY)
+def canary_given(audit: Audit) -> list[str]:
+    return audit.gives(CANARY)
 
 
 # In this order, on one machine. Another playbook that handles a secret is one more line, before the last two.
@@ -144,46 +144,46 @@ RUNS = (
 )
 
 
-def play(run: Run, stage: Stage) -> None:
+def play(run: Run, audit: Audit) -> None:
     """Run the playbook as chatty as can be, and keep what it prints."""
-    options = [*run.options, *(run.before(stage) or [])]
-    environment = stage.environment | {"ANSIBLE_STDOUT_CALLBACK": run.callback}
+    options = [*run.options, *(run.before(audit) or [])]
+    environment = audit.environment | {"ANSIBLE_STDOUT_CALLBACK": run.callback}
     if run.playbook == PLANTED:
-        environment |= stage.plants
+        environment |= audit.plants
     done = subprocess.run(
         ["ansible-playbook", "-vvvvv", run.playbook, *options],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=SECONDS,
     )  # fmt: skip
-    output = stage.folder / "output" / run.callback
+    output = audit.folder / "output" / run.callback
     output.mkdir(parents=True, exist_ok=True)
     (output / run.name).write_bytes(done.stdout)
-    stage.output[run.name] = done.stdout.decode()
-    last = stage.output[run.name][-3000:]
+    audit.output[run.name] = done.stdout.decode()
+    last = audit.output[run.name][-3000:]
     assert (done.returncode != 0) == bool(run.fails), f"{run.name} ended with {done.returncode}: {last}"
-    assert run.fails in re.sub(r"\s+", " ", stage.output[run.name]), last
+    assert run.fails in re.sub(r"\s+", " ", audit.output[run.name]), last
 
 
 @pytest.fixture(scope="session")
-def stage(
+def audit(
     host: Host, card: dict[str, Any], operator: Operator, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    made = Stage(host, card, operator, tmp_path_factory.mktemp("audit"))
+) -> Iterator[Audit]:
+    made = Audit(host, card, operator, tmp_path_factory.mktemp("audit"))
     yield made
     made.planted_file.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")
-def evidence(stage: Stage) -> Evidence:
+def evidence(audit: Audit) -> Evidence:
     """Of all runs, which are watched from the first to the last."""
-    watched = {"machine": Watch(as_root(stage.card, sampler)), "control node": Watch(here(sampler, "own"))}
+    watched = {"machine": Watch(as_root(audit.card, sampler)), "control node": Watch(here(sampler, "own"))}
     with ExitStack() as watching:
         for watch in watched.values():
             watching.enter_context(watch)
         for run in RUNS:
-            play(run, stage)
-    recorded = http.get(f"{stage.card['management_url']}/requests", timeout=30).content
-    repositories = [ROOT, stage.folder / "repository"]
-    return Evidence(stage.host, stage.card, stage.folder, ROOT, repositories, watched, recorded, Matcher(stage.secrets))
+            play(run, audit)
+    recorded = http.get(f"{audit.card['management_url']}/requests", timeout=30).content
+    repositories = [ROOT, audit.folder / "repository"]
+    return Evidence(audit.host, audit.card, audit.folder, ROOT, repositories, watched, recorded, Matcher(audit.secrets))
 
 
 @pytest.fixture(scope="session")

@@ -54,9 +54,9 @@ def tasks_in_text(output: str) -> set[str]:
 
 
 @pytest.mark.parametrize("run", MET)
-def test_the_run_met_the_secret(run: str, found: Findings, stage: Any) -> None:
+def test_the_run_met_the_secret(run: str, found: Findings, audit: Any) -> None:
     assert found  # all runs are over
-    output = stage.output[run]
+    output = audit.output[run]
     assert MET[run] <= (tasks_in_text(output) if "\nTASK [" in output else tasks_in_json(output))
 
 
@@ -80,11 +80,11 @@ def test_only_its_reader_may_enter_the_passfiles_folder(found: Findings, host: H
 
 
 @pytest.fixture(scope="module")
-def values(found: Findings, host: Host, stage: Any) -> dict[str, str | None]:
+def values(found: Findings, host: Host, audit: Any) -> dict[str, str | None]:
     """The .env file as python-dotenv reads it, after the run that was given the canary."""
     assert found  # all runs are over
     read = dotenv_values(stream=io.StringIO(host.file(ENV_FILE).content_string))
-    assert read["MLFLOW_DB_PASSWORD"] == stage.secrets["canary"]
+    assert read["MLFLOW_DB_PASSWORD"] == audit.secrets["canary"]
     return read
 
 
