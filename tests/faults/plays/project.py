@@ -134,7 +134,7 @@ class Project:
     def assert_operations_once(self, operators: int = 1) -> None:
         """Cloud SQL was asked once for each thing that is made there; what it refused aside.
 
-        Only of users Google refuses no second creation by somebody else: it sets their password.
+        A user alone can be made twice, and then has the second password (the emulator's way; Google's is not known).
         """
         listed = self.bench.google().get("sql", f"{P}/operations", instance=INSTANCE)["items"]
         done = Counter(one["operationType"] for one in listed if "error" not in one)
