@@ -96,8 +96,8 @@ class Patient:
         TABLE.append((what, self._named[what], by, f"{seconds:.1f}"))
 
     def waits_for(self, answers: Callable[[], bool]) -> None:
-        """A machine that boots, or a server that starts, refuses connections for a while."""
-        deadline = time.monotonic() + 60
+        """What begins, such as a machine or a server, refuses connections for a while."""
+        deadline = time.monotonic() + 120
         while True:
             with suppress(http.RequestException):
                 if answers():
