@@ -245,7 +245,7 @@ MACHINE = (
         "docker stop mlflow-cloud-sql-proxy-1",
         (
             "mlflow-vm: the container cloud-sql-proxy does not run (exited)",
-            f"whether {WHO} can log in is not known while the Cloud SQL Auth Proxy or the image is missing",
+            f"whether {WHO} can log in is not known while the Cloud SQL Auth Proxy, the image or docker compose is",
         ),
         ALONE,
     ),

@@ -207,6 +207,7 @@ def test_without_compose_nothing_is_claimed_of_containers(machine: Machine) -> N
     seen = machine.looks()
     assert seen["missing"] == ["up cloud-sql-proxy", "up mlflow"]
     assert all(words.endswith("is not known without docker compose") for words in seen["differences"])
+    assert not seen["can_log_in"], "a client is one of compose's containers"
 
 
 def test_containers_for_one_command_are_no_matter(machine: Machine) -> None:

@@ -37,6 +37,17 @@ def test_a_proxy_that_cannot_start(rounds: Rounds) -> None:
     )
 
 
+def test_a_client_that_docker_cannot_run(rounds: Rounds) -> None:
+    host = rounds.stage.host
+    host.check_output("mv /usr/bin/docker-init /root/docker-init")
+    run = rounds.stage.plays(DEPLOY)
+    host.check_output("mv /root/docker-init /usr/bin/docker-init")
+    assert run.returncode != 0
+    assert "as Docker on mlflow-vm could not run a client: " in run.output
+    assert "docker-init" in run.output.partition("could not run a client: ")[2]
+    assert "check --version` works there, run again" in run.output
+
+
 def test_what_it_says_helps(rounds: Rounds) -> None:
     healed = rounds.plays()
     assert healed.returncode == 0, healed.output

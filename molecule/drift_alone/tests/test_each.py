@@ -2,10 +2,15 @@
 
 import pytest
 
-from tests.drift.rounds import Rounds
+from tests.drift.rounds import LEAVE, Rounds
 from tests.drift.tamperings import TABLE, Tampering
 
 
 @pytest.mark.parametrize("tampering", TABLE, ids=lambda tampering: tampering.name)
 def test_alone(rounds: Rounds, tampering: Tampering) -> None:
-    rounds.runs([tampering])
+    try:
+        rounds.runs([tampering])
+    except AssertionError:
+        # So that the next one is alone too.
+        rounds.plays(*LEAVE)
+        raise

@@ -182,7 +182,9 @@ def main(wanted: dict[str, Any]) -> dict[str, Any]:
         "differences": list(dict.fromkeys(filter(None, found.values()))),
         "old_keys": old_keys(wanted["keys"]),
         "has_folder": pathlib.Path(wanted["compose_file"]).parent.is_dir(),
-        "can_log_in": docker.is_healthy("cloud-sql-proxy") and f"image {wanted['built']}" not in found,
+        "can_log_in": docker.hashes is not None
+        and docker.is_healthy("cloud-sql-proxy")
+        and f"image {wanted['built']}" not in found,
     }
 
 
