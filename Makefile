@@ -21,7 +21,7 @@ demo-down: .venv/.ready ## Remove what demo started (images and caches stay)
 test: .venv/.ready ## Every test, with times; some of them: make test STAGES="lint unit"
 	@$(python) -m scripts.test $(STAGES)
 
-test-long: .venv/.ready ## Every case of the fault matrix (STAGES=faults: half an hour), and each tampering alone (an hour)
+test-long: .venv/.ready ## Every case of the fault matrix (STAGES=faults: half an hour), and each tampering alone (40 minutes)
 	@$(python) -m scripts.test --long $(STAGES)
 
 bench: .venv/.ready ## What a run with nothing to do costs, beside today's other tools
