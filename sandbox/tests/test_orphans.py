@@ -11,8 +11,9 @@ import pytest
 
 from sandbox.postgres import orphans
 
-# A program that waits and takes any words: it plays the others.
-PLAYER = [sys.executable, "-c", "import time; time.sleep(60)"]
+# A program that waits and takes any words: it plays the others. As PostgreSQL does, it minds SIGQUIT even where a shell
+# that started the tests in its background has it ignored.
+PLAYER = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGQUIT, signal.SIG_DFL); time.sleep(60)"]
 
 
 @pytest.fixture
