@@ -23,6 +23,17 @@ def test_an_image_that_is_not_to_be_had(stage: Any, variable: str, image: str, r
     assert f"The containers are as they were. Correct {variable}, or let `docker pull {image}` work there" in output
 
 
+def test_a_client_that_docker_cannot_run(rounds: Rounds) -> None:
+    host = rounds.stage.host
+    host.check_output("mv /usr/bin/docker-init /root/docker-init")
+    run = rounds.stage.plays(DEPLOY)
+    host.check_output("mv /root/docker-init /usr/bin/docker-init")
+    assert run.returncode != 0
+    assert "as Docker on mlflow-vm could not run a client: " in run.output
+    assert "docker-init" in run.output.partition("could not run a client: ")[2]
+    assert "check --version` works there, run again" in run.output
+
+
 def test_a_proxy_that_cannot_start(rounds: Rounds) -> None:
     world = rounds.world
     world.bind_project("roles/cloudsql.client", world.member, bound=False)
@@ -35,17 +46,6 @@ def test_a_proxy_that_cannot_start(rounds: Rounds) -> None:
         "Run playbooks/provision.yml (or site.yml), which grants its service account roles/cloudsql.client"
         in run.output
     )
-
-
-def test_a_client_that_docker_cannot_run(rounds: Rounds) -> None:
-    host = rounds.stage.host
-    host.check_output("mv /usr/bin/docker-init /root/docker-init")
-    run = rounds.stage.plays(DEPLOY)
-    host.check_output("mv /root/docker-init /usr/bin/docker-init")
-    assert run.returncode != 0
-    assert "as Docker on mlflow-vm could not run a client: " in run.output
-    assert "docker-init" in run.output.partition("could not run a client: ")[2]
-    assert "check --version` works there, run again" in run.output
 
 
 def test_what_it_says_helps(rounds: Rounds) -> None:
