@@ -1,8 +1,8 @@
 """Runs the project's tests: every stage side by side where two cores profit, each with its time, and an honest sum.
 
 `make test` runs all of them, `make lint` and `make test STAGES="unit house"` some, `make test-long` those that take too
-long for every day. A stage's output goes to build/test/<stage>.log, the end of a failed one to the screen. A stage that
-cannot run has failed.
+long for every day. A stage's output goes to build/test/<stage>.log, the end of a failed one to the screen, and what
+failed comes once more at the very end. A stage that cannot run has failed.
 """
 
 import argparse
@@ -31,6 +31,10 @@ LOGS = ROOT / "build" / "test"
 BIN = Path(sys.executable).parent
 WORKERS = 2
 TAIL = 60
+LAST_WORDS = 12
+LINE = 600
+# Of pytest and of Ansible.
+FAILURE = re.compile(r"(FAILED|ERROR) \S+::|fatal: |\[ERROR\]: ")
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,8 @@ FIGURES = ("[load] ", "[faults] ", "[no-op] ", "[bad input] ", "[drift] ", "[cov
 
 
 def environment() -> dict[str, str]:
-    """The tools of this virtual environment first, and logs without colours."""
-    return os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
+    """The tools of this virtual environment first, and logs without colours, wide enough for a failure's reason."""
+    return os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1", "COLUMNS": "300"}
 
 
 def count(stage: Stage, returncode: int) -> tuple[int, int, int]:
@@ -136,6 +140,17 @@ def count(stage: Stage, returncode: int) -> tuple[int, int, int]:
     if tests == 0:
         return (0, 1, 0) if stage.junit else (1, 0, 0)
     return tests - failed - skipped, failed, skipped
+
+
+def failures(outcome: Outcome) -> list[str]:
+    """Whatever a failed stage's log calls a failure, such as a test or a task; else its last words."""
+    lines = [line for line in outcome.stage.log.read_text(errors="replace").splitlines() if line.strip()]
+    named = [line for line in lines if FAILURE.match(line)]
+    return [_shortened(" ".join(line.split())) for line in (named or lines)[-LAST_WORDS:]]
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= LINE else f"{line[: LINE // 2]} […] {line[-LINE // 2 :]}"
 
 
 def skips(lines: list[str]) -> list[str]:
@@ -289,6 +304,9 @@ def main() -> int:
     console.print()
     if {stage.name for stage in stages} >= {data.stem for data in coverage_report.DATA}:
         console.print("\n".join(coverage_report.lines(coverage_report.DATA)), markup=False)
+    for outcome in (outcome for outcome in outcomes if not outcome.ok):
+        for line in failures(outcome):
+            console.print(Text(f"{outcome.stage.name}: {line}", style="red"))
     console.print(f"{sum(o.passed for o in outcomes)} passed, {sum(o.failed for o in outcomes)} failed")
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 

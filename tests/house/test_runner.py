@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from scripts import test as runner
-from scripts.test import STAGES, Runner, Stage, chosen, count, run_all
+from scripts.test import LINE, STAGES, Outcome, Runner, Stage, chosen, count, failures, run_all
 
 SUITE = (
     '<testsuites><testsuite name="pytest" errors="{1}" failures="{2}" skipped="{3}" tests="{0}" time="1.5"></testsuite>'
@@ -34,6 +34,36 @@ def test_pytest_results_are_counted() -> None:
 def test_a_failure_beside_the_results_counts() -> None:
     """Such as a scenario whose tests passed and whose destroy did not, or a run that was killed."""
     assert counted(1, 10, 0, 0, 0) == (10, 1, 0)
+
+
+def failed(log: str) -> list[str]:
+    stage = Stage("s", "s", ())
+    stage.log.write_text(log)
+    return failures(Outcome(stage, 1, 0.0, 0, 1, 0))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "FAILED tests/test_a.py::test_b - assert 1 == 2",
+        "ERROR tests/test_a.py::test_b - AssertionError: {'container /mlflow'}",
+        'fatal: [localhost]: FAILED! => {"msg": "no such network"}',
+        "[ERROR]: Task failed: no such network",
+    ],
+)
+def test_what_failed_is_named(line: str) -> None:
+    assert failed(f"1 + 1\n\n{line}\nPLAY RECAP\n") == [line]
+
+
+def test_a_command_that_names_no_failure_has_its_last_words() -> None:
+    assert failed("one\n\n  two\n") == ["one", "two"]
+
+
+def test_a_long_reason_keeps_its_ends() -> None:
+    line = failed(f"fatal: begin {'x' * 10_000} end\n")[0]
+    assert line.startswith("fatal: begin")
+    assert line.endswith("end")
+    assert len(line) < LINE + 10
 
 
 def test_what_is_skipped_is_said() -> None:
