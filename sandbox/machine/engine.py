@@ -122,7 +122,7 @@ def _start_plain() -> None:
 
 def _own_pid() -> int | None:
     # The mark in the environment, not the pid file, is the truth: a pid may have been given to somebody else.
-    daemons = [pid for pid in processes.find(_OWNER) if Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"]
+    daemons = [pid for pid in processes.find(_OWNER) if processes.program_of(pid) == "dockerd"]
     return daemons[0] if daemons else None
 
 

@@ -126,6 +126,11 @@ def arguments(pid: int) -> list[str]:
     return [word.decode(errors="replace") for word in _read(Path(f"/proc/{pid}/cmdline"))]
 
 
+def program_of(pid: int) -> str:
+    """The name of what a process runs; empty when it has ended meanwhile."""
+    return b"".join(_read(Path(f"/proc/{pid}/comm"))).decode(errors="replace").strip()
+
+
 def find_program(program: str, below: Path) -> list[int]:
     """Processes of a program that were given a path below a folder."""
     found = []
@@ -147,8 +152,8 @@ def find_connected(program: str, address: str, port: int) -> list[int]:
 
 
 def _pids_of(program: str) -> list[int]:
-    names = [(entry.name, _read(entry / "comm")) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [int(pid) for pid, name in names if name and name[0].decode().strip() == program]
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in pids if program_of(pid) == program]
 
 
 def _open_files(pid: int) -> Iterator[str]:

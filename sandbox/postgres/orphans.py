@@ -1,5 +1,6 @@
 """What a killed sandbox left running: programs in the middle of their work, and servers that are just starting."""
 
+import contextlib
 import os
 import signal
 import time
@@ -28,7 +29,8 @@ def stop_servers(folder: Path) -> None:
 def _end(folder: Path, programs: frozenset[str], how: signal.Signals) -> None:
     found = list(_find(folder, programs))
     for pid in found:
-        os.kill(pid, how)
+        with contextlib.suppress(ProcessLookupError):  # a copy may end by itself just now
+            os.kill(pid, how)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while any(pid in found for pid in _find(folder, programs)) and time.monotonic() < deadline:
         time.sleep(0.02)

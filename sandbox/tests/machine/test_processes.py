@@ -71,6 +71,14 @@ def test_a_program_is_known_by_a_path_below_a_folder(tmp_path: Path) -> None:
             other.kill()
 
 
+def test_a_process_that_ends_while_it_is_looked_at_has_no_name() -> None:
+    """Docker's own come and go with every command in a container."""
+    assert processes.program_of(os.getpid()) == Path("/proc/self/comm").read_text().strip()
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    assert processes.program_of(ended.pid) == ""
+
+
 def test_connections_are_known_by_their_far_end() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
