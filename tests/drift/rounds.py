@@ -92,9 +92,10 @@ class Rounds:
     def becomes(self, wanted: dict[str, Any], but_for: frozenset[str] = frozenset()) -> None:
         """The whole world is as wanted, but for parts that have changed for good."""
         deadline = time.monotonic() + SETTLES
-        while differing := _differing(wanted, self.world.state()) - but_for:
+        while differing := _differing(wanted, found := self.world.state()) - but_for:
             # A container that Docker has just started itself is not healthy yet.
-            assert time.monotonic() < deadline, differing
+            unlike = {part: (wanted.get(part), found.get(part)) for part in sorted(differing)}
+            assert time.monotonic() < deadline, unlike
             time.sleep(1)
 
     def finds_nothing(self) -> None:
