@@ -61,7 +61,8 @@ def _machine(address: str, keys: ssh_keys.Keys | None) -> dict[str, Any] | None:
 
 def write(sandbox: Sandbox, card: dict[str, Any]) -> None:
     """Write the vault, then the card: where the card is, all is there."""
-    _write_vault(sandbox)
+    with files.lock(sandbox.vault_password_lock):
+        _write_vault(sandbox)
     files.write(sandbox.card, json.dumps(card, indent=2) + "\n", mode=0o600)
 
 
@@ -78,12 +79,13 @@ def read(sandbox: Sandbox) -> dict[str, Any]:
 
 def remove(sandbox: Sandbox) -> None:
     """Remove the card and the vault, and with the last of them the vault's password."""
-    sandbox.card.unlink(missing_ok=True)
-    sandbox.vault.unlink(missing_ok=True)
-    folder = sandbox.card.parent
-    if folder.is_dir() and not [path for path in folder.iterdir() if path != sandbox.vault_password]:
-        sandbox.vault_password.unlink(missing_ok=True)
-        folder.rmdir()
+    with files.lock(sandbox.vault_password_lock):
+        sandbox.card.unlink(missing_ok=True)
+        sandbox.vault.unlink(missing_ok=True)
+        folder = sandbox.card.parent
+        if folder.is_dir() and not [path for path in folder.iterdir() if path != sandbox.vault_password]:
+            sandbox.vault_password.unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def operator_key(sandbox: Sandbox) -> Path:

@@ -10,7 +10,6 @@ from sandbox.machine import card, emulator, engine, files, network, processes, t
 from sandbox.machine.errors import SandboxError
 from sandbox.machine.identity import LABEL, Sandbox, add_name, named
 from sandbox.machine.progress import Progress
-from sandbox.machine.up import lock_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def down(sandbox: Sandbox, progress: Progress) -> None:
     """Remove a sandbox, whole or what is left of it."""
-    with files.lock(lock_of(sandbox), wait=False) as alone:
+    with files.lock(sandbox.lock, wait=False) as alone:
         if not alone:
             raise SandboxError(f"Another command is working on sandbox {sandbox.name!r}: wait for it, or stop it.")
         with progress.step(f"Sandbox {sandbox.name}") as step:
@@ -35,8 +34,9 @@ def down(sandbox: Sandbox, progress: Progress) -> None:
                 target.disconnect(addresses.target)
                 target.disconnect(addresses.trainer)
             removed = [f"{_processes(sandbox)} processes"]
-            if client := engine.connect():
-                removed += _docker(client, sandbox)
+            with engine.in_use(sandbox):  # so that another `down` does not stop it meanwhile
+                if client := engine.connect():
+                    removed += _docker(client, sandbox)
             step.outcome = "removed " + ", ".join(removed)
             shutil.rmtree(sandbox.state, ignore_errors=True)
             shutil.rmtree(sandbox.cache / "tmp" / sandbox.id, ignore_errors=True)

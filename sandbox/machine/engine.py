@@ -65,15 +65,15 @@ def ensure(sandbox: Sandbox, progress: Progress) -> docker.DockerClient:
 
 
 def in_use(sandbox: Sandbox) -> AbstractContextManager[bool]:
-    """Held by whoever works with the engine and has no container in it yet, so that nobody else stops it."""
+    """Held by whoever works with the engine, with or without a container in it, so that nobody else stops it."""
     return files.lock(_use(sandbox), shared=True)
 
 
 def stop_if_ours(sandbox: Sandbox, progress: Progress) -> None:
     """Stop the engine that `ensure` started, unless a container or another sandbox still needs it."""
-    pid = _own_pid()
     with files.lock(_use(sandbox), wait=False) as idle:
-        client = connect() if pid and idle else None
+        pid = _own_pid() if idle else None
+        client = connect() if pid else None
         if pid is None or client is None or client.api.containers() or client.networks.list(filters={"label": LABEL}):
             return
         _stop(pid, progress)

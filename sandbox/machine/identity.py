@@ -33,8 +33,11 @@ class Sandbox:
 
     @property
     def _key(self) -> str:
-        digest = hashlib.sha256(str(self.checkout).encode()).hexdigest()[:8]
-        return f"{digest}-{self.name}"
+        return f"{self._checkout_key}-{self.name}"
+
+    @property
+    def _checkout_key(self) -> str:
+        return hashlib.sha256(str(self.checkout).encode()).hexdigest()[:8]
 
     @property
     def state(self) -> Path:
@@ -60,6 +63,16 @@ class Sandbox:
     def vault_password(self) -> Path:
         """Password of the vault files of this checkout."""
         return self.checkout / ".sandbox" / "vault-password"
+
+    @property
+    def lock(self) -> Path:
+        """Held while a command changes the sandbox; outside of the state, which `down` removes."""
+        return self.cache / "locks" / f"{self.id}.lock"
+
+    @property
+    def vault_password_lock(self) -> Path:
+        """Held while a sandbox of the checkout comes to need the vault's password, or needs it no longer."""
+        return self.cache / "locks" / f"vault-password-{self._checkout_key}.lock"
 
     @property
     def labels(self) -> dict[str, str]:

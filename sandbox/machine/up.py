@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def up(sandbox: Sandbox, wishes: Wishes, progress: Progress) -> dict[str, Any]:
     """Bring a sandbox up; returns its connection card."""
-    with files.lock(lock_of(sandbox), wait=False) as alone, engine.in_use(sandbox):
+    with files.lock(sandbox.lock, wait=False) as alone, engine.in_use(sandbox):
         if not alone:
             raise SandboxError(f"Another command is working on sandbox {sandbox.name!r}: wait for it, or stop it.")
         _clear_leftovers(sandbox)
@@ -68,11 +68,6 @@ def up(sandbox: Sandbox, wishes: Wishes, progress: Progress) -> dict[str, Any]:
         content = card.content(sandbox, addresses, machines.target, machines.trainer)
         card.write(sandbox, content)
         return content
-
-
-def lock_of(sandbox: Sandbox) -> Path:
-    """Held while a command changes a sandbox; outside of the state, which `down` removes."""
-    return sandbox.cache / "locks" / f"{sandbox.id}.lock"
 
 
 def _everything(

@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
 
 from sandbox.https_proxy.certificates import CA_FILE
 from sandbox.machine import card, environment, ssh_keys
@@ -89,6 +92,33 @@ def test_removing_leaves_nothing_but_another_sandbox(sandbox: Sandbox, tmp_path:
     card.remove(other)
     assert not other.card.parent.exists()
     card.remove(other)
+
+
+def test_sandboxes_that_come_and_go_side_by_side_keep_a_password_that_fits(sandbox: Sandbox) -> None:
+    """It is one for all: the last to go takes it along, while the next comes."""
+    failed: list[BaseException] = []
+
+    def come_and_go(place: Sandbox) -> None:
+        try:
+            for _ in range(20):
+                card.write(place, card.content(place, Addresses(7), None))
+                secret = VaultSecret(place.vault_password.read_bytes().strip())
+                assert KEY in yaml.safe_load(VaultLib([("default", secret)]).decrypt(place.vault.read_bytes())).values()
+                card.remove(place)
+        except BaseException as error:
+            failed.append(error)
+
+    others = [replace(sandbox, name=f"beside-{number}") for number in range(3)]
+    for other in others:
+        other.state.mkdir()
+        card.operator_key(other).write_text(KEY)
+    threads = [threading.Thread(target=come_and_go, args=(place,)) for place in (sandbox, *others)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert not sandbox.card.parent.exists()
 
 
 @pytest.mark.parametrize("choose", [environment.by_endpoints, environment.by_proxy])

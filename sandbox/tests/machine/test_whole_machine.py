@@ -15,7 +15,6 @@ import pytest
 
 from sandbox.machine import card, emulator, engine, files, processes
 from sandbox.machine.identity import CHECKOUT, LABEL, Sandbox, sandbox
-from sandbox.machine.up import lock_of
 
 pytestmark = pytest.mark.docker
 
@@ -164,7 +163,7 @@ def test_two_checkouts_side_by_side(place: Sandbox, client: docker.DockerClient,
 
 
 def test_a_second_command_waits_for_nobody(place: Sandbox) -> None:
-    with files.lock(lock_of(place)):
+    with files.lock(place.lock):
         line = [sys.executable, "-m", "sandbox", "down", "--name", place.name]
         refused = subprocess.run(line, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
