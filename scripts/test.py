@@ -33,8 +33,8 @@ WORKERS = 2
 TAIL = 60
 LAST_WORDS = 12
 LINE = 600
-# Of pytest and of Ansible.
-FAILURE = re.compile(r"(FAILED|ERROR) \S+::|fatal: |\[ERROR\]: ")
+# Of pytest, of Ansible and of Molecule.
+FAILURE = re.compile(r"(FAILED|ERROR) \S+::|fatal: |\[ERROR\]: |CRITICAL ")
 
 
 @dataclass(frozen=True)
@@ -276,6 +276,19 @@ def summary(outcomes: list[Outcome], seconds: float) -> Table:
     return table
 
 
+def report(outcomes: list[Outcome], seconds: float, console: Console) -> None:
+    """The end of the output: a part of it that is shown alone still says what failed."""
+    console.print()
+    console.print(summary(outcomes, seconds))
+    console.print()
+    if {outcome.stage.name for outcome in outcomes} >= {data.stem for data in coverage_report.DATA}:
+        console.print("\n".join(coverage_report.lines(coverage_report.DATA)), markup=False)
+    for outcome in outcomes:
+        for line in [] if outcome.ok else failures(outcome):
+            console.print(Text(f"{outcome.stage.name}: {line}", style="red"))
+    console.print(f"{sum(o.passed for o in outcomes)} passed, {sum(o.failed for o in outcomes)} failed")
+
+
 def chosen(names: list[str], stages: tuple[Stage, ...] = STAGES) -> list[Stage]:
     known = {stage.name for stage in stages} | {stage.group for stage in stages}
     if unknown := sorted(set(names) - known):
@@ -299,15 +312,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("stopped")
         return 130
-    console.print()
-    console.print(summary(outcomes, time.monotonic() - started))
-    console.print()
-    if {stage.name for stage in stages} >= {data.stem for data in coverage_report.DATA}:
-        console.print("\n".join(coverage_report.lines(coverage_report.DATA)), markup=False)
-    for outcome in (outcome for outcome in outcomes if not outcome.ok):
-        for line in failures(outcome):
-            console.print(Text(f"{outcome.stage.name}: {line}", style="red"))
-    console.print(f"{sum(o.passed for o in outcomes)} passed, {sum(o.failed for o in outcomes)} failed")
+    report(outcomes, time.monotonic() - started, console)
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 

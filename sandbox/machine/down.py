@@ -34,7 +34,7 @@ def down(sandbox: Sandbox, progress: Progress) -> None:
                 target.disconnect(addresses.target)
                 target.disconnect(addresses.trainer)
             removed = [f"{_processes(sandbox)} processes"]
-            with engine.in_use(sandbox):  # so that another `down` does not stop it meanwhile
+            with engine.in_use(sandbox):
                 if client := engine.connect():
                     removed += _docker(client, sandbox)
             step.outcome = "removed " + ", ".join(removed)

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from scripts import test as runner
-from scripts.test import LINE, STAGES, Outcome, Runner, Stage, chosen, count, failures, run_all
+from scripts.test import LINE, STAGES, Outcome, Runner, Stage, chosen, count, failures, report, run_all
 
 SUITE = (
     '<testsuites><testsuite name="pytest" errors="{1}" failures="{2}" skipped="{3}" tests="{0}" time="1.5"></testsuite>'
@@ -49,6 +49,7 @@ def failed(log: str) -> list[str]:
         "ERROR tests/test_a.py::test_b - AssertionError: {'container /mlflow'}",
         'fatal: [localhost]: FAILED! => {"msg": "no such network"}',
         "[ERROR]: Task failed: no such network",
+        "CRITICAL Idempotence test failed because of the following tasks:",
     ],
 )
 def test_what_failed_is_named(line: str) -> None:
@@ -57,6 +58,17 @@ def test_what_failed_is_named(line: str) -> None:
 
 def test_a_command_that_names_no_failure_has_its_last_words() -> None:
     assert failed("one\n\n  two\n") == ["one", "two"]
+
+
+def test_what_failed_is_named_at_the_very_end() -> None:
+    said = io.StringIO()
+    good, bad = Stage("good", "g", ()), Stage("bad", "g", ())
+    bad.log.write_text("FAILED tests/test_a.py::test_b - assert 1 == 2\n")
+    report([Outcome(bad, 1, 1.0, 4, 1, 0), Outcome(good, 0, 1.0, 2, 0, 0)], 2.0, Console(file=said, width=200))
+    assert said.getvalue().splitlines()[-2:] == [
+        "bad: FAILED tests/test_a.py::test_b - assert 1 == 2",
+        "6 passed, 1 failed",
+    ]
 
 
 def test_a_long_reason_keeps_its_ends() -> None:

@@ -24,10 +24,9 @@ def test_an_image_that_is_not_to_be_had(stage: Any, variable: str, image: str, r
 
 
 def test_a_client_that_docker_cannot_run(rounds: Rounds) -> None:
-    host = rounds.stage.host
-    host.check_output("mv /usr/bin/docker-init /root/docker-init")
-    run = rounds.stage.plays(DEPLOY)
-    host.check_output("mv /root/docker-init /usr/bin/docker-init")
+    program, elsewhere = "/usr/bin/docker-init", "/root/docker-init"
+    with rounds.stage.changed(f"mv {program} {elsewhere}", f"mv {elsewhere} {program}"):
+        run = rounds.stage.plays(DEPLOY)
     assert run.returncode != 0
     assert "as Docker on mlflow-vm could not run a client: " in run.output
     assert "docker-init" in run.output.partition("could not run a client: ")[2]

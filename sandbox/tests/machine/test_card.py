@@ -3,8 +3,8 @@
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,28 +96,20 @@ def test_removing_leaves_nothing_but_another_sandbox(sandbox: Sandbox, tmp_path:
 
 def test_sandboxes_that_come_and_go_side_by_side_keep_a_password_that_fits(sandbox: Sandbox) -> None:
     """It is one for all: the last to go takes it along, while the next comes."""
-    failed: list[BaseException] = []
 
     def come_and_go(place: Sandbox) -> None:
-        try:
-            for _ in range(20):
-                card.write(place, card.content(place, Addresses(7), None))
-                secret = VaultSecret(place.vault_password.read_bytes().strip())
-                assert KEY in yaml.safe_load(VaultLib([("default", secret)]).decrypt(place.vault.read_bytes())).values()
-                card.remove(place)
-        except BaseException as error:
-            failed.append(error)
+        for _ in range(20):
+            card.write(place, card.content(place, Addresses(7), None))
+            secret = VaultSecret(place.vault_password.read_bytes().strip())
+            assert KEY in yaml.safe_load(VaultLib([("default", secret)]).decrypt(place.vault.read_bytes())).values()
+            card.remove(place)
 
     others = [replace(sandbox, name=f"beside-{number}") for number in range(3)]
     for other in others:
         other.state.mkdir()
         card.operator_key(other).write_text(KEY)
-    threads = [threading.Thread(target=come_and_go, args=(place,)) for place in (sandbox, *others)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(come_and_go, [sandbox, *others]))
     assert not sandbox.card.parent.exists()
 
 
